@@ -1,0 +1,179 @@
+/**
+ * Every error code, once. A code is never reused for another meaning, and never removed: retired ones stay
+ * with `retired: true`. `docs/reference/errors.md` is generated from this table and a test compares them.
+ */
+
+/**
+ * Who must act: `terminal` the person, by changing something; `retryable` nobody, try again; `conflict` the
+ * caller, by reading what is there now; `unknown` the caller, by finding out whether it happened.
+ */
+export type ErrorKind = 'terminal' | 'retryable' | 'conflict' | 'unknown'
+
+export interface ErrorRow {
+  readonly kind: ErrorKind
+  /** HTTP status of the problem document. */
+  readonly status: number
+  /** What it means, in one sentence. */
+  readonly meaning: string
+  /** What the reader should do, in one sentence. */
+  readonly remedy: string
+}
+
+export const ERRORS = {
+  CB_E_BROKER_AUTH: {
+    kind: 'terminal',
+    status: 503,
+    meaning: 'The broker refused the credentials, or they do not allow what was tried.',
+    remedy: 'Check user, password, token, credentials file or account permissions for this role.',
+  },
+  CB_E_BROKER_TOO_OLD: {
+    kind: 'terminal',
+    status: 503,
+    meaning:
+      'The broker is older than the oldest supported version, or too old for a setting that was asked for.',
+    remedy: 'Upgrade the server to the version named, or drop the setting named.',
+  },
+  CB_E_BROKER_UNAVAILABLE: {
+    kind: 'retryable',
+    status: 503,
+    meaning:
+      'The broker did not answer in time; nothing says that it was done, and for a write nothing says that it was not.',
+    remedy: 'Try again; writes of a run settle themselves by reading back.',
+  },
+  CB_E_BROKER_UNREACHABLE: {
+    kind: 'retryable',
+    status: 503,
+    meaning: 'No connection to the broker could be made.',
+    remedy: 'Check that the server runs at the address named and that this machine may reach it.',
+  },
+  CB_E_BROKER_URL: {
+    kind: 'terminal',
+    status: 500,
+    meaning: 'The broker URL is malformed, or its scheme is not one that is known.',
+    remedy: 'Give embedded:<folder>, memory:, or nats://host:port.',
+  },
+  CB_E_BUG: {
+    kind: 'terminal',
+    status: 500,
+    meaning: 'Something happened that the code holds to be impossible.',
+    remedy: 'Please report it with the message and the log lines before it.',
+  },
+  CB_E_BUSY: {
+    kind: 'retryable',
+    status: 429,
+    meaning: 'A bounded buffer is full.',
+    remedy: 'Try again after a moment; if it persists, the consumer behind the buffer is too slow or gone.',
+  },
+  CB_E_CURSOR_INVALID: {
+    kind: 'terminal',
+    status: 400,
+    meaning: 'The cursor is not one that this broker gave out.',
+    remedy: 'Use a cursor as it was received, or start from "start" or "tail".',
+  },
+  CB_E_CURSOR_LOST: {
+    kind: 'terminal',
+    status: 410,
+    meaning: 'The cursor points past the end of the log: the broker was wiped or replaced behind our back.',
+    remedy:
+      'Rebuild what was derived from the log (start again from "start") and find out who emptied the broker.',
+  },
+  CB_E_JETSTREAM_OFF: {
+    kind: 'terminal',
+    status: 503,
+    meaning: 'The NATS server or account has JetStream switched off.',
+    remedy: 'Start nats-server with -js, or enable JetStream for the account.',
+  },
+  CB_E_JSON: {
+    kind: 'terminal',
+    status: 400,
+    meaning: 'A text that should be JSON, or tagged JSON, is not.',
+    remedy: 'See the position named; if it was read from the broker, something else wrote there.',
+  },
+  CB_E_KV_CONFLICT: {
+    kind: 'conflict',
+    status: 409,
+    meaning: 'A key exists already, or has changed since the revision that the update names.',
+    remedy: 'Read the key and decide again.',
+  },
+  CB_E_NAME_INVALID: {
+    kind: 'terminal',
+    status: 400,
+    meaning: 'A subject, queue, bucket or key has a character that is not allowed, or a wrong length.',
+    remedy: 'Use 1 to 64 characters of A-Z, a-z, 0-9, _ and - for each token.',
+  },
+  CB_E_OBJECT_MISSING: {
+    kind: 'terminal',
+    status: 404,
+    meaning: 'An object that a record refers to is not in the object store.',
+    remedy: 'Check retention of the object store; the value cannot be read any more.',
+  },
+  CB_E_PAYLOAD_TOO_LARGE: {
+    kind: 'terminal',
+    status: 413,
+    meaning: 'A record, batch, queue item, message or key-value is larger than its limit.',
+    remedy: 'Store the value with persistResult or hand over a reference; nothing was written.',
+  },
+  CB_E_SETTING_INVALID: {
+    kind: 'terminal',
+    status: 500,
+    meaning: 'A setting has a value that is not allowed.',
+    remedy: 'Change the variable or option named to one of the values named.',
+  },
+  CB_E_SETTING_UNKNOWN: {
+    kind: 'terminal',
+    status: 500,
+    meaning: 'A setting with the CALLBOARD_ prefix, or an option in the configuration file, is not known.',
+    remedy: 'Correct the name (the nearest known one is given) or remove it.',
+  },
+  CB_E_STOPPED: {
+    kind: 'terminal',
+    status: 503,
+    meaning:
+      'A part with a life (a broker, a worker, a gateway) was used before it was started or after it was stopped.',
+    remedy: 'Start it first, and make a new one instead of using a stopped one.',
+  },
+  CB_E_STORE_DAMAGED: {
+    kind: 'terminal',
+    status: 503,
+    meaning: 'The embedded store, or an entry in a log, cannot be read as what it claims to be.',
+    remedy: 'Restore from a backup; what can be read is still readable with callboard log export.',
+  },
+  CB_E_STORE_FOREIGN: {
+    kind: 'terminal',
+    status: 503,
+    meaning: 'The folder or stream exists and is not ours.',
+    remedy: 'Give an empty folder, or one that Callboard made.',
+  },
+  CB_E_STORE_FULL: {
+    kind: 'retryable',
+    status: 507,
+    meaning: 'The disk, or the quota of the broker, is full; nothing was written.',
+    remedy: 'Free space or raise the quota, then it goes on by itself.',
+  },
+  CB_E_STORE_TOO_NEW: {
+    kind: 'terminal',
+    status: 503,
+    meaning: 'The store or an entry was written by a newer version of Callboard.',
+    remedy: 'Upgrade this process to at least the version named; nothing was touched.',
+  },
+  CB_E_STREAM_DRIFT: {
+    kind: 'terminal',
+    status: 503,
+    meaning: 'A stream or consumer at the broker is configured otherwise than Callboard needs it.',
+    remedy: 'Change the field named at the broker, or give another prefix.',
+  },
+  CB_E_URL_OPTION: {
+    kind: 'terminal',
+    status: 500,
+    meaning: 'The broker URL carries an option that is unknown or has a wrong value.',
+    remedy: 'Correct the option named.',
+  },
+  CB_E_VALUE_UNSERIALISABLE: {
+    kind: 'terminal',
+    status: 422,
+    meaning: 'A value holds something that cannot be stored, such as a function, a symbol or a cycle.',
+    remedy: 'Return plain data; the path to the offending part is named.',
+  },
+} as const satisfies Record<string, ErrorRow>
+
+export type ErrorCode = keyof typeof ERRORS

@@ -1,0 +1,21 @@
+/**
+ * The ground floor: time, randomness, ids, errors, durations, values, settings, logging, and the contract of
+ * everything with a life. Imports nothing of ours; everything else may import it.
+ */
+
+export { type Clock, sleep, systemClock, type Timer, type TimerOptions } from './clock.ts'
+export { type Deps, mintId, systemDeps } from './deps.ts'
+export { ERRORS, type ErrorCode, type ErrorKind, type ErrorRow } from './error-table.ts'
+export {
+  assertNever,
+  CallboardError,
+  type ErrorOptions,
+  isCallboardError,
+  isRetryable,
+  messageOf,
+} from './errors.ts'
+export { isToken, newId, PARTITIONS, partitionOf, TOKEN_PATTERN, timeOfId } from './ids.ts'
+export type { JsonObject, JsonValue } from './json.ts'
+export { type Service, service } from './lifecycle.ts'
+export { type Logger, type LogLevel, silentLogger } from './logger.ts'
+export { type Random, seededRandom, systemRandom } from './random.ts'
