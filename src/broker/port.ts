@@ -55,7 +55,10 @@ export type AppendOutcome =
 export interface AppendOptions {
   /** The revision this append builds on; 0 creates the subject. */
   readonly expect: Rev
-  /** Recognises this append when its answer was lost. Unique per append; one token. Made up when absent. */
+  /**
+   * Recognises this append when its answer was lost. Unique per append; one token. Made up when absent. It is
+   * judged together with subject and revision: with another of either it is another append.
+   */
   readonly nonce?: string
 }
 
@@ -63,33 +66,44 @@ export interface AppendOptions {
 export type FollowFilter = { readonly partitions: 'all' | ReadonlySet<number> }
 
 export interface Following {
-  /** Resolves once everything that was in the log when following began has been handled. */
+  /**
+   * Resolves once everything that was in the log when following began has been handled. Rejects when
+   * following ends before that. A rejection that nobody waits for is not an unhandled one.
+   */
   readonly caughtUp: Promise<void>
-  /** Settles when following ends: resolves after `stop`, rejects when it cannot go on (with a coded error). */
+  /**
+   * Settles when following ends: resolves after `stop` (of the following or of the broker), rejects with what
+   * the handler threw, or with a coded error when it cannot go on. A rejection that nobody waits for is not an
+   * unhandled one.
+   */
   readonly ended: Promise<void>
-  /** After it resolves the handler is not called again. Idempotent. */
+  /** After it resolves the handler is not called again, and its last call has settled. Idempotent. */
   stop(): Promise<void>
 }
 
 export interface Log {
   /**
-   * Appends a batch of records, each one JSON text, as one entry.
+   * Appends a batch of records, each one JSON text, as one entry. An empty batch is an entry without records.
+   * A record's size is that of its text in UTF-8; a batch's is the sum over its records.
    *
-   * @throws CB_E_PAYLOAD_TOO_LARGE, CB_E_NAME_INVALID before anything is written; CB_E_STORE_FULL when the
-   * broker has no room; CB_E_BUSY when too many appends wait. Everything else is an outcome.
+   * @throws CB_E_PAYLOAD_TOO_LARGE, CB_E_NAME_INVALID, CB_E_JSON (a record that is not one JSON text: a single
+   * unreadable one would end every following) before anything is written; CB_E_STORE_FULL when the broker has
+   * no room; CB_E_BUSY when too many appends wait. Everything else is an outcome.
    */
   append(subject: string, records: readonly string[], options: AppendOptions): Promise<AppendOutcome>
-  /** The newest entry of a subject, or undefined. Cheap: one look-up. */
+  /** The newest entry of a subject (of an archived one its tombstone), or undefined. Cheap: one look-up. */
   last(subject: string): Promise<Entry | undefined>
   /**
    * The entries of a subject in order, from revision `from` (default 1) to the newest one at the time of
-   * the call. An unknown subject has none.
+   * the call, or a later one. An unknown subject has none; of an archived one only the tombstone is left.
    */
   read(subject: string, options?: { readonly from?: Rev }): AsyncIterable<Entry>
   /**
-   * Calls `handler` with batches of entries, in the log's order, for ever. The next batch waits for the
-   * handler's promise: that is the back-pressure. A handler that throws ends the following.
+   * Calls `handler` with batches of entries, none empty, in the log's order, for ever. The next batch waits for
+   * the handler's promise: that is the back-pressure. A handler that throws ends the following.
    *
+   * From a cursor it goes on with what comes after that position; from `tail` with what is appended after the
+   * returned promise has resolved. Entries that an archive deleted before they were handed over are passed by.
    * After a broken connection it goes on by itself from where it was: no gap, no duplicate.
    *
    * @throws CB_E_CURSOR_INVALID, CB_E_CURSOR_LOST
@@ -101,12 +115,18 @@ export interface Log {
   ): Promise<Following>
   /** The position of the newest entry in the log; what is appended after this call comes after it. */
   end(): Promise<Cursor>
-  /** Negative when `a` is before `b`, 0 when they are the same position, positive when after. */
+  /**
+   * Negative when `a` is before `b`, 0 when they are the same position, positive when after.
+   *
+   * @throws CB_E_CURSOR_INVALID
+   */
   compare(a: Cursor, b: Cursor): number
   /**
    * Ends a subject for ever: appends a tombstone carrying `records` on top of `expect`, then deletes the older
    * entries. From then on every append is a conflict, so an id can never come back to life. Calling it
-   * again on an archived subject finishes a deletion that was cut short and answers `appended`.
+   * again on an archived subject finishes a deletion that was cut short and answers `appended`, with the
+   * tombstone's revision, whatever it expects. A subject that never was can be archived too (expecting 0).
+   * Refuses what `append` refuses.
    */
   archive(subject: string, records: readonly string[], options: AppendOptions): Promise<AppendOutcome>
 }
@@ -117,7 +137,10 @@ export interface Log {
 export type Priority = 0 | 1 | 2 | 3
 
 export interface EnqueueOptions {
-  /** Enqueued twice within the broker's dedup window (at least 2 minutes), it is there once. One to 128 printable characters. */
+  /**
+   * Enqueued twice in one queue within the broker's dedup window (at least 2 minutes), it is there once, also
+   * when the first was acknowledged meanwhile. One to 128 printable characters (U+0020 to U+007E).
+   */
   readonly id: string
   /** Default 1. */
   readonly priority?: Priority
@@ -131,21 +154,29 @@ export interface Claimed {
   readonly item: JsonValue
   /** 1 at the first delivery. */
   readonly delivery: number
-  /** Done with it: it is gone for good. Resolves once the broker has said so. */
+  /**
+   * Done with it: it is gone for good. Resolves once the broker has said so. When the claim has expired it
+   * resolves all the same, and the item may come again.
+   */
   ack(): Promise<void>
-  /** Give it back: another claimer gets it at once. */
+  /** Give it back: another claimer gets it at once. Nothing happens when it is not held here any more. */
   release(): Promise<void>
 }
 
 export interface Queue {
-  /** @throws CB_E_NAME_INVALID, CB_E_PAYLOAD_TOO_LARGE, CB_E_STORE_FULL, CB_E_BROKER_UNAVAILABLE */
+  /**
+   * A queue's name is one token.
+   *
+   * @throws CB_E_NAME_INVALID, CB_E_PAYLOAD_TOO_LARGE, CB_E_STORE_FULL, CB_E_BROKER_UNAVAILABLE
+   */
   enqueue(queue: string, item: JsonValue, options: EnqueueOptions): Promise<{ readonly duplicate: boolean }>
   /**
    * Resolves as soon as there is something: 1 to `max` items. Queues named earlier are served first,
    * strictly; within a queue by priority, then by age. Two claimers never hold the same item at the same
    * time; one neither acknowledged nor released within `claimTimeoutMs` (30 s) is delivered anew.
    *
-   * When `signal` fires it resolves with an empty list and holds nothing.
+   * When `signal` fires (or had fired before), or the broker is stopped meanwhile, it resolves with an empty
+   * list and holds nothing.
    */
   claim(queues: readonly string[], max: number, signal: AbortSignal): Promise<readonly Claimed[]>
   /** How many items wait, unclaimed. For display; already old when it arrives. */
@@ -172,18 +203,31 @@ export interface Subscription {
 }
 
 export interface Bus {
-  /** At most once, to whoever listens now. Resolves when handed over. */
+  /**
+   * At most once, to whoever listens now, this connection included. Resolves when handed over. What one
+   * connection publishes reaches each subscription in the order of the calls.
+   *
+   * @throws CB_E_NAME_INVALID, CB_E_PAYLOAD_TOO_LARGE
+   */
   publish(subject: string, value: JsonValue): Promise<void>
   /**
    * Subjects are tokens joined by dots; in a pattern `*` stands for one token, a final `>` for one or more.
-   * A handler's answer goes to a requester; `undefined` answers nothing. Resolves once it is in force for
-   * requests and messages from this process.
+   * A handler's answer goes to a requester; `undefined` answers nothing, and so does a handler that throws or an
+   * answer over the limit (both are logged, the subscription goes on). Handlers are called as messages come:
+   * the next one does not wait for the last one's promise. Resolves once it is in force for requests and
+   * messages from this connection; other connections may need a moment.
+   *
+   * @throws CB_E_NAME_INVALID
    */
   subscribe(
     pattern: string,
     handler: (message: BusMessage) => JsonValue | undefined | Promise<JsonValue | undefined>,
   ): Promise<Subscription>
-  /** Asks whoever listens on the subject; the first answer counts. Default time-out 1,000 ms. */
+  /**
+   * Asks whoever listens on the subject; the first answer counts. Default time-out 1,000 ms.
+   *
+   * @throws CB_E_NAME_INVALID, CB_E_PAYLOAD_TOO_LARGE
+   */
   request(
     subject: string,
     value: JsonValue,
@@ -215,10 +259,16 @@ export interface KvWatch {
   stop(): Promise<void>
 }
 
-/** A named set of keys. The bucket's time to live is fixed when it is first opened. */
+/**
+ * A named set of keys. The bucket's time to live is fixed when it is first opened. Every call refuses a wrong key
+ * with CB_E_NAME_INVALID, and a value over the limit with CB_E_PAYLOAD_TOO_LARGE.
+ */
 export interface Bucket {
   get(key: string): Promise<KvEntry | undefined>
-  /** Every live key under a prefix of whole tokens; '' for all. */
+  /**
+   * Every live key under a prefix of whole tokens; '' for all. Under `a` are `a.b` and `a.b.c`, but neither `a`
+   * itself nor `ab`.
+   */
   list(prefix?: string): AsyncIterable<KvEntry>
   /** Writes a key that is not there. `undefined` when it is. */
   create(key: string, value: JsonValue): Promise<KvRevision | undefined>
@@ -227,17 +277,25 @@ export interface Bucket {
   put(key: string, value: JsonValue): Promise<KvRevision>
   /** With `revision`: only if unchanged. `false` when it was not (or was not there). */
   delete(key: string, revision?: KvRevision): Promise<boolean>
-  /** The state now, then every change, in order per key. Expiry shows at the latest `expiryLagMs` late. */
+  /**
+   * The state now, then every change, in order per key. A value that was overwritten before it could be told may
+   * be left out; the newest state of a key never is. Expiry shows at the latest `expiryLagMs` late.
+   */
   watch(prefix: string, handler: (change: KvChange) => void): Promise<KvWatch>
 }
 
+/** What a bucket is opened with; without it, a bucket has the time to live it was made with, a new one 0. */
 export interface BucketOptions {
   /** Keys live this long after their last write; 0 for ever. Milliseconds. */
   readonly ttlMs: number
 }
 
 export interface KeyValue {
-  /** Names are one token; keys are tokens joined by dots, 256 characters at most. */
+  /**
+   * Names are one token; keys are tokens joined by dots, 256 characters at most.
+   *
+   * @throws CB_E_NAME_INVALID; CB_E_STREAM_DRIFT when the bucket was made with another time to live
+   */
   bucket(name: string, options?: BucketOptions): Promise<Bucket>
 }
 
@@ -248,7 +306,11 @@ export interface ObjectInfo {
   readonly bytes: number
 }
 
-/** Values too large for a record. Written once under a key of their own; readers never see half of one. */
+/**
+ * Values too large for a record. Written once under a key of their own; readers never see half of one. Keys are
+ * as in `KeyValue`. Put again under the same key, the last put to finish counts. A put whose data throws rejects
+ * with what was thrown and changes nothing.
+ */
 export interface Objects {
   put(key: string, data: Uint8Array | AsyncIterable<Uint8Array>): Promise<ObjectInfo>
   get(key: string): Promise<(ObjectInfo & { readonly data: AsyncIterable<Uint8Array> }) | undefined>
@@ -289,16 +351,18 @@ export interface Capabilities {
 
 export type BrokerStatus = 'starting' | 'connected' | 'disconnected' | 'stopped'
 
+/** Before `start` has resolved and after `stop`, every call of every part rejects with CB_E_STOPPED. */
 export interface Broker {
   /** The URL it was opened with, without secrets. */
   readonly url: string
-  /** Throws CB_E_STOPPED before `start` has resolved. */
+  /** Throws CB_E_STOPPED before `start` has resolved. What it has told stays readable after `stop`. */
   readonly capabilities: Capabilities
   readonly log: Log
   readonly queue: Queue
   readonly bus: Bus
   readonly kv: KeyValue
   readonly objects: Objects
+  /** `starting` until `start` has connected, also before it was called. */
   readonly status: BrokerStatus
   /** Calls back on every change of status; returns what ends that. */
   onStatus(handler: (status: BrokerStatus) => void): () => void
@@ -309,7 +373,11 @@ export interface Broker {
    * CB_E_STORE_TOO_NEW, CB_E_STORE_FOREIGN, CB_E_STREAM_DRIFT; nothing is left half made.
    */
   start(): Promise<void>
-  /** Ends followings, watches and subscriptions, waits for writes in flight, closes. Idempotent. */
+  /**
+   * Ends followings, watches, subscriptions and claims, waits for writes in flight, closes. What is still held of
+   * a queue comes to another claimer within `claimTimeoutMs`. Idempotent; start and stop keep the contract of
+   * `core/lifecycle.ts`.
+   */
   stop(): Promise<void>
 }
 
