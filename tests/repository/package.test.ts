@@ -1,0 +1,86 @@
+/**
+ * What users get. The package is put together in a folder of its own, from the sources as they are now, so that
+ * neither an older `dist/` nor the repository around it can stand in for something that is missing.
+ */
+
+import { execFileSync } from 'node:child_process'
+import { cpSync, globSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import manifest from '../../package.json' with { type: 'json' }
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const TSC = join(ROOT, 'node_modules/.bin/tsc')
+const entryPoints = Object.keys(manifest.exports).map((path) => path.replace(/^\./, manifest.name))
+
+const folder = mkdtempSync(join(tmpdir(), 'callboard-package-'))
+const packageFolder = join(folder, 'package')
+const userFolder = join(folder, 'user')
+
+/** Runs a program and returns what it printed; throws with its output when it fails. */
+const run = (cwd: string, program: string, ...args: string[]): string =>
+  execFileSync(program, args, { cwd, encoding: 'utf8' })
+
+beforeAll(() => {
+  run(ROOT, TSC, '-p', 'tsconfig.build.json', '--outDir', join(packageFolder, 'dist'))
+  for (const file of ['package.json', 'LICENSE', 'README.md', 'CHANGELOG.md', 'CONTRIBUTING.md'])
+    cpSync(join(ROOT, file), join(packageFolder, file))
+  symlinkSync(join(ROOT, 'node_modules'), join(packageFolder, 'node_modules'))
+  mkdirSync(join(userFolder, 'node_modules'), { recursive: true })
+  symlinkSync(packageFolder, join(userFolder, 'node_modules', manifest.name))
+  symlinkSync(join(ROOT, 'node_modules/@types'), join(userFolder, 'node_modules/@types'))
+})
+
+afterAll(() => rmSync(folder, { recursive: true }))
+
+describe('the package', () => {
+  test('holds the compiled sources with their types, the licence and the two pages, and nothing else', () => {
+    const sources = globSync('src/**/*.ts', { cwd: ROOT }).map((path) =>
+      path.replace(/^src\/(.*)\.ts$/, 'dist/$1'),
+    )
+    const expected = [
+      ...['package.json', 'LICENSE', 'README.md', 'CHANGELOG.md'],
+      ...sources.flatMap((path) => [`${path}.js`, `${path}.d.ts`]),
+    ]
+    const [report] = JSON.parse(run(packageFolder, 'npm', 'pack', '--dry-run', '--json', '--ignore-scripts'))
+    const packed = report.files.map((file: { path: string }) => file.path)
+    expect(packed.toSorted()).toEqual(expected.toSorted())
+  })
+
+  test('can be imported by the name of every entry point', () => {
+    const program = `
+      const found = {}
+      for (const name of ${JSON.stringify(entryPoints)}) found[name] = Object.keys(await import(name)).length
+      console.log(JSON.stringify(found))
+    `
+    const found: Record<string, number> = JSON.parse(
+      run(packageFolder, process.execPath, '--input-type=module', '--eval', program),
+    )
+    expect(Object.keys(found)).toEqual(entryPoints)
+    for (const name of entryPoints) expect(found[name], name).toBeGreaterThan(0)
+  })
+
+  test('hides what is not an entry point', () => {
+    const program = `await import('${manifest.name}/core').catch((error) => console.log(error.code))`
+    const printed = run(packageFolder, process.execPath, '--input-type=module', '--eval', program)
+    expect(printed.trim()).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED')
+  })
+
+  test('gives a strict TypeScript user its types without an error', () => {
+    writeFileSync(
+      join(userFolder, 'user.ts'),
+      `${entryPoints.map((name, index) => `import * as entry${index} from '${name}'`).join('\n')}
+       import type { Broker, Entry } from '${manifest.name}/broker'
+       export const entries = [${entryPoints.map((_, index) => `entry${index}`).join(', ')}]
+       export const status = (broker: Broker): 'starting' | 'connected' | 'disconnected' | 'stopped' => broker.status
+       export const revision = (entry: Entry): number => entry.rev
+       // @ts-expect-error: a revision is a number. When the types went missing, this line would be no error.
+       export const wrong = (entry: Entry): string => entry.rev
+      `,
+    )
+    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024', '--types', 'node']
+    expect(run(userFolder, TSC, ...options, 'user.ts')).toBe('')
+  })
+})
