@@ -1,0 +1,136 @@
+/**
+ * The fold of a run's log: everything anybody may decide from. Built by `fold.ts`, judged by `rules.ts`.
+ *
+ * A `RunState` belongs to one owner and is changed in place by `applyRecord`; snapshots of the charts inside it
+ * are immutable values. After a refused append it is thrown away and read anew.
+ */
+
+import type { Rev } from '../broker/index.ts'
+import type { JsonValue } from '../core/index.ts'
+import type { Failure, Sender, TaskPolicy, ValueRef } from './events.ts'
+import type { CreatedRecord, WaitOutcome, WaitRecord } from './records.ts'
+import type { StateTag } from './states.ts'
+
+/** A state as it was entered. */
+export interface StateView {
+  readonly tag: StateTag
+  /** When it was entered, ms since the epoch. */
+  readonly at: number
+  readonly message?: string
+}
+
+/** An armed timer: a fire counts only with this token. */
+export interface Armed {
+  readonly due: number
+  readonly token: number
+}
+
+/** What the flow-run chart remembers. JSON, small: counters and the present wait, never a list of children. */
+export interface FlowContext {
+  /** Transitions so far: the actor's own revision, from which timer tokens are made. */
+  readonly n: number
+  /** +1 with every claim; a host of an older epoch is fenced. */
+  readonly epoch: number
+  /** Who hosts the run; null when nobody does. */
+  readonly worker: string | null
+  readonly runCount: number
+  readonly recoveryCount: number
+  /** Failures of the code since creation or the last RETRY signal: spends the retry budget. */
+  readonly failures: number
+  readonly expectedStart: number
+  readonly startTime: number | null
+  readonly endTime: number | null
+  readonly runningSince: number | null
+  /** Over finished RUNNING spans, ms. */
+  readonly totalRunMs: number
+  /** The next RUNNING goes on after a pause, a recovery or a hand-over, and does not count as a run. */
+  readonly resuming: boolean
+  /** The next RUNNING is named Retrying. */
+  readonly retrying: boolean
+  /** The present pause or suspension. */
+  readonly hold: { readonly key: string; readonly since: number; readonly quiescedAt: number | null } | null
+  readonly timers: Readonly<Record<string, Armed>>
+  /** A name that user code gave its terminal state. */
+  readonly customName: string | null
+}
+
+/** What the task-run chart remembers. */
+export interface TaskContext {
+  readonly n: number
+  readonly runCount: number
+  readonly failures: number
+  readonly startTime: number | null
+  readonly endTime: number | null
+  readonly runningSince: number | null
+  readonly totalRunMs: number
+  readonly timers: Readonly<Record<string, Armed>>
+  readonly customName: string | null
+}
+
+/** A chart's snapshot as the adapter gives it: opaque outside `chart.ts`, JSON through `dehydrate`. */
+export interface ChartSnapshot<Context> {
+  readonly tag: StateTag
+  readonly context: Context
+}
+
+export interface TaskState {
+  readonly id: string
+  readonly task: string
+  readonly name: string
+  readonly policy: TaskPolicy
+  readonly inputs: string | undefined
+  readonly upstream: readonly string[]
+  readonly tags: readonly string[]
+  snapshot: ChartSnapshot<TaskContext>
+  state: StateView
+  result?: ValueRef
+  failure?: Failure
+}
+
+export interface Wait {
+  readonly record: WaitRecord
+  outcome?: WaitOutcome
+}
+
+/** A named signal that no wait has taken yet. */
+export interface KeptSignal {
+  readonly name: string
+  readonly payload?: ValueRef
+  readonly by: Sender
+  readonly at: number
+}
+
+/** The answer a signal key got: the same key gets it again. */
+export interface KeptAnswer {
+  readonly outcome: 'applied' | 'accepted'
+  readonly tag: StateTag
+}
+
+export interface RunState {
+  readonly id: string
+  /** 0 to `PARTITIONS` - 1. */
+  readonly partition: number
+  /** Revision of the last entry folded in. */
+  rev: Rev
+  /** Revision of the newest snapshot; 0 for none. */
+  snapshotRev: Rev
+  /** Records folded in since that snapshot. */
+  sinceSnapshot: number
+  created: CreatedRecord
+  flow: ChartSnapshot<FlowContext>
+  state: StateView
+  result?: ValueRef
+  failure?: Failure
+  /** By identity, in the order they were called. */
+  readonly tasks: Map<string, TaskState>
+  readonly waits: Map<string, Wait>
+  readonly inbox: KeptSignal[]
+  readonly children: Map<string, { readonly run: string; readonly flow: string }>
+  readonly values: Map<string, JsonValue>
+  /** The newest `KEPT_ANSWERS` signal keys. */
+  readonly answers: Map<string, KeptAnswer>
+  archived: boolean
+}
+
+/** How many signal keys a run remembers. */
+export const KEPT_ANSWERS = 256
