@@ -19,3 +19,14 @@ export type { JsonObject, JsonValue } from './json.ts'
 export { type Service, service } from './lifecycle.ts'
 export { type Logger, type LogLevel, silentLogger } from './logger.ts'
 export { type Random, seededRandom, systemRandom } from './random.ts'
+export {
+  type Candidate,
+  type Chooser,
+  type ClockView,
+  inOrder,
+  randomOrder,
+  type ViewOptions,
+  type VirtualClock,
+  type VirtualClockOptions,
+  virtualClock,
+} from './virtual-clock.ts'
