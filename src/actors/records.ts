@@ -53,7 +53,7 @@ export type Effect =
 export interface HeadRecord {
   readonly k: 'head'
   readonly v: number
-  /** Revision of the newest snapshot before this entry; 0 for none. */
+  /** Revision that the newest snapshot before this entry covers; 0 for none. */
   readonly snap: number
   /** Epoch of the host that wrote it; absent when it was not written by the host. */
   readonly epoch?: number
@@ -169,9 +169,10 @@ export interface PoisonRecord {
   readonly error: string
 }
 
-/** The fold of everything up to and including this entry, kept in the object store. */
+/** The fold of everything up to and including revision `rev`, kept in the object store. In an entry after it. */
 export interface SnapshotRecord {
   readonly k: 'snapshot'
+  readonly rev: number
   readonly object: string
   readonly bytes: number
 }

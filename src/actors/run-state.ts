@@ -112,7 +112,7 @@ export interface RunState {
   readonly partition: number
   /** Revision of the last entry folded in. */
   rev: Rev
-  /** Revision of the newest snapshot; 0 for none. */
+  /** Revision that the newest snapshot covers; 0 for none. */
   snapshotRev: Rev
   /** Records folded in since that snapshot. */
   sinceSnapshot: number
