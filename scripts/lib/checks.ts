@@ -11,7 +11,7 @@ interface Check {
 }
 
 const CHECKS: readonly Check[] = [
-  { name: 'format and lint', command: ['biome', 'ci', '--error-on-warnings', '.'] },
+  { name: 'format and lint', command: ['biome', 'check', '--error-on-warnings', '.'] },
   { name: 'types', command: ['tsc', '--noEmit'] },
   { name: 'dead exports and unused dependencies', command: ['knip', '--no-config-hints'] },
   { name: 'build', command: ['npm', 'run', '--silent', 'build'] },

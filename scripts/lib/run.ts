@@ -6,6 +6,9 @@ import { fileURLToPath } from 'node:url'
 /** The repository's root, with a slash at its end. */
 export const ROOT: string = fileURLToPath(new URL('../../', import.meta.url))
 
+/** Some tools colour what they say whenever `CI` is set; nobody reads colours in a file. */
+const COLOURS = process.stdout.isTTY ? {} : { NO_COLOR: '1' }
+
 export interface RunOptions {
   /** `show`: straight to the terminal. `keep`: returned, for the caller to print if it matters. */
   readonly output: 'show' | 'keep'
@@ -27,7 +30,12 @@ export function run(command: readonly string[], options: RunOptions): Promise<Ru
     const child = spawn(program, args, {
       cwd: ROOT,
       stdio: ['ignore', stdio, stdio],
-      env: { ...process.env, PATH: `${ROOT}node_modules/.bin:${process.env.PATH}`, ...options.env },
+      env: {
+        ...process.env,
+        ...COLOURS,
+        PATH: `${ROOT}node_modules/.bin:${process.env.PATH}`,
+        ...options.env,
+      },
     })
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
