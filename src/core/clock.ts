@@ -19,7 +19,7 @@ export interface Clock {
   now(): number
   /** Milliseconds since some fixed point. Never goes back; use it to measure spans. */
   monotonic(): number
-  /** Calls `fn` once, `delayMs` from now. Any finite delay is fine; negative means at once. */
+  /** Calls `fn` once, `delayMs` from now and never sooner. Any finite delay is fine; negative means at once. */
   setTimer(delayMs: number, fn: () => void, options?: TimerOptions): Timer
   /** Calls `fn` after the current turn of the event loop, before any timer. This is what gathers a group. */
   defer(fn: () => void): void
@@ -36,10 +36,11 @@ export const systemClock: Clock = {
     const due = performance.now() + Math.max(0, delayMs)
     let handle: NodeJS.Timeout
     const arm = () => {
-      const left = due - performance.now()
-      handle = left > LONGEST_TIMER_MS ? setTimeout(arm, LONGEST_TIMER_MS) : setTimeout(fn, Math.max(0, left))
+      handle = setTimeout(fire, Math.min(Math.max(0, due - performance.now()), LONGEST_TIMER_MS))
       if (options?.ref === false) handle.unref()
     }
+    // The platform counts from the start of the turn in which a timer was armed, so it may come early.
+    const fire = () => (performance.now() < due ? arm() : fn())
     arm()
     return { cancel: () => clearTimeout(handle) }
   },

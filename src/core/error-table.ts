@@ -77,6 +77,13 @@ export const ERRORS = {
     remedy:
       'Rebuild what was derived from the log (start again from "start") and find out who emptied the broker.',
   },
+  CB_E_DURATION_INVALID: {
+    kind: 'terminal',
+    status: 400,
+    meaning: 'A duration cannot be read, or is shorter or longer than what is allowed.',
+    remedy:
+      "Give a number of seconds, or a text such as '250ms', '10m', '1h30m' or '2d', within the limits named.",
+  },
   CB_E_JETSTREAM_OFF: {
     kind: 'terminal',
     status: 503,
@@ -155,6 +162,12 @@ export const ERRORS = {
     status: 503,
     meaning: 'The store or an entry was written by a newer version of Callboard.',
     remedy: 'Upgrade this process to at least the version named; nothing was touched.',
+  },
+  CB_E_STORE_UNWRITABLE: {
+    kind: 'terminal',
+    status: 503,
+    meaning: 'The folder of the embedded store cannot be made, read or written.',
+    remedy: 'Give this user write permission for the folder, or name another one.',
   },
   CB_E_STREAM_DRIFT: {
     kind: 'terminal',

@@ -41,6 +41,11 @@ export function isCallboardError(error: unknown, code?: ErrorCode): error is Cal
   return error instanceof CallboardError && (code === undefined || error.code === code)
 }
 
+/** True for a code that this version knows. */
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(ERRORS, code)
+}
+
 /** True when the same call may succeed later without anybody changing anything. */
 export function isRetryable(error: unknown): boolean {
   return isCallboardError(error) && error.kind === 'retryable'

@@ -5,20 +5,32 @@
 
 export { type Clock, sleep, systemClock, type Timer, type TimerOptions } from './clock.ts'
 export { type Deps, mintId, systemDeps } from './deps.ts'
+export {
+  DURATION_FORM,
+  type DurationInput,
+  type DurationLimits,
+  formatDuration,
+  LONGEST_DURATION_MS,
+  parseDuration,
+} from './durations.ts'
 export { ERRORS, type ErrorCode, type ErrorKind, type ErrorRow } from './error-table.ts'
 export {
   assertNever,
   CallboardError,
   type ErrorOptions,
   isCallboardError,
+  isErrorCode,
   isRetryable,
   messageOf,
 } from './errors.ts'
 export { isToken, newId, PARTITIONS, partitionOf, TOKEN_PATTERN, timeOfId } from './ids.ts'
-export type { JsonObject, JsonValue } from './json.ts'
+export { isJsonObject, type JsonObject, type JsonValue } from './json.ts'
 export { type Service, service } from './lifecycle.ts'
 export { type Logger, type LogLevel, silentLogger } from './logger.ts'
+export { nearest } from './nearest.ts'
+export { quote } from './quote.ts'
 export { type Random, seededRandom, systemRandom } from './random.ts'
+export { decodeJson, decodeValue, encodeToJson, encodeValue } from './values/index.ts'
 export {
   type Candidate,
   type Chooser,
