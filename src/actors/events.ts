@@ -162,6 +162,8 @@ export type FlowTimer = 'start' | 'late' | 'retry' | 'hold' | 'timeout' | 'grace
 export interface TaskPolicy {
   readonly retries: number
   readonly timeoutMs: number | null
+  /** Names of concurrency limits that its body needs a slot of. */
+  readonly limits?: readonly string[]
 }
 
 export type TaskEvent =
@@ -198,6 +200,7 @@ export type TaskEvent =
   /** The host that ran the body is gone: the body runs again, at no cost to the retry budget. */
   | (At & { readonly type: 'RECOVER' })
   | (At & { readonly type: 'ROLL_BACK'; readonly message?: string })
-  | (At & { readonly type: `TIMER.${TaskTimer}`; readonly token: number })
+  /** `held`: its flow run is not RUNNING, so it only becomes ready and starts once that runs on. */
+  | (At & { readonly type: `TIMER.${TaskTimer}`; readonly token: number; readonly held?: true })
 
 export type TaskTimer = 'retry'

@@ -38,7 +38,13 @@ export type Judgement =
   /** Nothing to write and nobody to tell: a stale timer, a doubled item. */
   | { readonly is: 'ignored' }
   | { readonly is: 'wait'; readonly retryAfterMs: number }
-  | { readonly is: 'rejected'; readonly reason: string; readonly issues?: readonly Issue[] }
+  /** `records` are written all the same: why it could not be (a resume that came too late, a poisoned event). */
+  | {
+      readonly is: 'rejected'
+      readonly reason: string
+      readonly issues?: readonly Issue[]
+      readonly records?: readonly RunRecord[]
+    }
 
 /** Judges one proposal. Pure: called again, on the newer state, after a refused append. */
 export type Judge = (state: RunState) => Judgement

@@ -7,7 +7,7 @@
 
 import type { Rev } from '../broker/index.ts'
 import type { JsonValue } from '../core/index.ts'
-import type { Failure, Sender, TaskPolicy, ValueRef } from './events.ts'
+import type { Failure, FlowPolicy, Sender, TaskPolicy, ValueRef } from './events.ts'
 import type { CreatedRecord, WaitOutcome, WaitRecord } from './records.ts'
 import type { StateTag } from './states.ts'
 
@@ -25,8 +25,21 @@ export interface Armed {
   readonly token: number
 }
 
+/** A pause or suspension in force. */
+export interface Hold {
+  readonly key: string
+  readonly kind: 'pause' | 'suspend'
+  /** The channel it came from: `code`, `parent`, or one of people's. */
+  readonly by: string
+  readonly since: number
+  /** When the last running task had finished; null until then. */
+  readonly quiescedAt: number | null
+}
+
 /** What the flow-run chart remembers. JSON, small: counters and the present wait, never a list of children. */
 export interface FlowContext {
+  /** As it was created with. */
+  readonly policy: FlowPolicy
   /** Transitions so far: the actor's own revision, from which timer tokens are made. */
   readonly n: number
   /** +1 with every claim; a host of an older epoch is fenced. */
@@ -43,12 +56,16 @@ export interface FlowContext {
   readonly runningSince: number | null
   /** Over finished RUNNING spans, ms. */
   readonly totalRunMs: number
+  /** The same within the present attempt: what the run time-out is measured by. */
+  readonly attemptMs: number
   /** The next RUNNING goes on after a pause, a recovery or a hand-over, and does not count as a run. */
   readonly resuming: boolean
   /** The next RUNNING is named Retrying. */
   readonly retrying: boolean
-  /** The present pause or suspension. */
-  readonly hold: { readonly key: string; readonly since: number; readonly quiescedAt: number | null } | null
+  /** The present pause or suspension. It stays while a lost host is made good, and then takes hold again. */
+  readonly hold: Hold | null
+  /** The names of the signals a Waiting run is woken by. */
+  readonly wants: readonly string[]
   readonly timers: Readonly<Record<string, Armed>>
   /** A name that user code gave its terminal state. */
   readonly customName: string | null
@@ -56,6 +73,8 @@ export interface FlowContext {
 
 /** What the task-run chart remembers. */
 export interface TaskContext {
+  /** As it was called with. */
+  readonly policy: TaskPolicy
   readonly n: number
   readonly runCount: number
   readonly failures: number
@@ -67,7 +86,7 @@ export interface TaskContext {
   readonly customName: string | null
 }
 
-/** A chart's snapshot as the adapter gives it: opaque outside `chart.ts`, JSON through `dehydrate`. */
+/** A chart's snapshot: where it stands and what it remembers. A plain value, never changed (`chart.ts`). */
 export interface ChartSnapshot<Context> {
   readonly tag: StateTag
   readonly context: Context
