@@ -64,6 +64,20 @@ export const ERRORS = {
     meaning: 'A bounded buffer is full.',
     remedy: 'Try again after a moment; if it persists, the consumer behind the buffer is too slow or gone.',
   },
+  CB_E_CONFIG_FILE: {
+    kind: 'terminal',
+    status: 500,
+    meaning:
+      'The .env file or the configuration file cannot be read, cannot be run, or does not hold what it should.',
+    remedy:
+      'See the cause; a configuration file ends in export default { … } and runs with node as it stands.',
+  },
+  CB_E_CONTENDED: {
+    kind: 'retryable',
+    status: 409,
+    meaning: 'Others wrote to the same run just before, several times in a row; nothing was written.',
+    remedy: 'Try again after a moment.',
+  },
   CB_E_CURSOR_INVALID: {
     kind: 'terminal',
     status: 400,
@@ -84,6 +98,18 @@ export const ERRORS = {
     remedy:
       "Give a number of seconds, or a text such as '250ms', '10m', '1h30m' or '2d', within the limits named.",
   },
+  CB_E_FENCED: {
+    kind: 'conflict',
+    status: 409,
+    meaning: 'The run was taken from this process: another one hosts it, or it has ended or been archived.',
+    remedy: 'Do nothing; whoever has the run now goes on with it.',
+  },
+  CB_E_FLOW_UNKNOWN: {
+    kind: 'terminal',
+    status: 404,
+    meaning: 'There is no flow of that name here.',
+    remedy: 'Register the flow in this process, or let a worker that has it take the run.',
+  },
   CB_E_JETSTREAM_OFF: {
     kind: 'terminal',
     status: 503,
@@ -101,6 +127,43 @@ export const ERRORS = {
     status: 409,
     meaning: 'A key exists already, or has changed since the revision that the update names.',
     remedy: 'Read the key and decide again.',
+  },
+  CB_E_LIMIT_EXCEEDED: {
+    kind: 'terminal',
+    status: 422,
+    meaning: 'More slots were asked for than the concurrency limit has; it can never be served.',
+    remedy: 'Ask for fewer slots, or raise the limit named.',
+  },
+  CB_E_LIMIT_INVALID: {
+    kind: 'terminal',
+    status: 422,
+    meaning: 'The definition of a concurrency limit has a field that is not allowed.',
+    remedy: 'Correct the field named.',
+  },
+  CB_E_LIMIT_NO_DECAY: {
+    kind: 'terminal',
+    status: 422,
+    meaning: 'A rate was asked of a concurrency limit without slot decay.',
+    remedy: 'Give the limit named a decay per second, or use it as a plain concurrency limit.',
+  },
+  CB_E_LIMIT_UNKNOWN: {
+    kind: 'terminal',
+    status: 404,
+    meaning: 'A strict request names a concurrency limit that does not exist.',
+    remedy: 'Create the limit named, or ask without strict.',
+  },
+  CB_E_LOG_DIVERGED: {
+    kind: 'terminal',
+    status: 503,
+    meaning: "A run's log says another state than its records lead to with the charts of this version.",
+    remedy:
+      'Do not let this version go on with the run; report it with the record named, and use the release that wrote it.',
+  },
+  CB_E_LOG_NO_MIGRATION: {
+    kind: 'terminal',
+    status: 503,
+    meaning: 'A log was written in an older format that this version cannot read any more.',
+    remedy: 'Use a release that reads it; nothing was touched.',
   },
   CB_E_NAME_INVALID: {
     kind: 'terminal',

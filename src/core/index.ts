@@ -4,6 +4,7 @@
  */
 
 export { type Clock, sleep, systemClock, type Timer, type TimerOptions } from './clock.ts'
+export { createLogger, type LogDestination, type LoggerOptions } from './create-logger.ts'
 export { type Deps, mintId, systemDeps } from './deps.ts'
 export {
   DURATION_FORM,
@@ -30,6 +31,27 @@ export { type Logger, type LogLevel, silentLogger } from './logger.ts'
 export { nearest } from './nearest.ts'
 export { quote } from './quote.ts'
 export { type Random, seededRandom, systemRandom } from './random.ts'
+export { hideCredentials, isSecretName, Secret } from './secret.ts'
+export {
+  dataFolder,
+  type Environment,
+  type LoadOptions,
+  loadSettings,
+  optionsSource,
+  type ResolvedSettings,
+  resolveSettings,
+  SETTING_NAMES,
+  SETTINGS,
+  type SettingExplanation,
+  type SettingName,
+  type SettingRow,
+  type Settings,
+  type SettingsInput,
+  type Source,
+  variableOf,
+  variablesSource,
+} from './settings/index.ts'
+export { formatSize, parseSize, SIZE_FORM, type SizeInput } from './sizes.ts'
 export { decodeJson, decodeValue, encodeToJson, encodeValue } from './values/index.ts'
 export {
   type Candidate,
