@@ -64,7 +64,7 @@ function retryDelay({ event }: Asked): number | null {
 }
 
 function isDue({ context: { timers }, event }: Asked): boolean {
-  return timers['start'] === undefined || event.at >= timers['start'].due
+  return timers.start === undefined || event.at >= timers.start.due
 }
 
 /** A parent's resume ends only what the parent had begun. */
@@ -74,7 +74,7 @@ function mayResume({ context, event }: Asked): boolean {
 }
 
 function holdIsOver({ context: { timers }, event }: Asked): boolean {
-  return timers['hold'] !== undefined && event.at >= timers['hold'].due
+  return timers.hold !== undefined && event.at >= timers.hold.due
 }
 
 const base = setup({

@@ -56,7 +56,7 @@ export const enqueue: FlowPlan = ({ policy }) => ({ effects: [{ do: 'enqueue', t
 
 /** A run whose start is still to come is enqueued by its timer. */
 export const enqueueWhenDue: FlowPlan = (context, event) =>
-  context.timers['start'] === undefined ? enqueue(context, event) : {}
+  context.timers.start === undefined ? enqueue(context, event) : {}
 
 export const armLate: FlowPlan = arm('late', ({ policy }, { at }) => at + policy.lateAfterMs)
 
@@ -76,7 +76,7 @@ export const countRecovery: FlowPlan = ({ recoveryCount }) => ({ set: { recovery
 
 /** The rest of a retry's delay is waited for without a host. */
 export const keepRetryDelay: FlowPlan = (context, event) => {
-  const due = context.timers['retry']?.due ?? 0
+  const due = context.timers.retry?.due ?? 0
   return due > event.at ? arm('start', () => due)(context, event) : {}
 }
 

@@ -112,6 +112,18 @@ export interface TaskRecord {
   readonly fx?: readonly Effect[]
 }
 
+/**
+ * Every task run that was not terminal took this event: the run has ended under them. One record however many they
+ * are, so that it stands in one entry with the end of the run.
+ */
+export interface TasksRecord {
+  readonly k: 'tasks'
+  readonly e: TaskEvent
+  readonly s: StateTag
+  /** How many they were. */
+  readonly count: number
+}
+
 /** The code began to wait: a pause, a sleep or a named signal, under its own identity (`sleep-0`). */
 export interface WaitRecord {
   readonly k: 'wait'
@@ -191,6 +203,7 @@ export type RunRecord =
   | FlowRecord
   | TaskCreatedRecord
   | TaskRecord
+  | TasksRecord
   | WaitRecord
   | WaitDoneRecord
   | ChildRecord

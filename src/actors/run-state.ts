@@ -111,6 +111,14 @@ export interface Wait {
   outcome?: WaitOutcome
 }
 
+/** A child run, as its parent's log knows it. */
+export interface Child {
+  readonly run: string
+  readonly flow: string
+  /** It was started by an attempt before the present one: unless it completed, another may be started instead. */
+  readonly earlier?: true
+}
+
 /** A named signal that no wait has taken yet. */
 export interface KeptSignal {
   readonly name: string
@@ -144,7 +152,7 @@ export interface RunState {
   readonly tasks: Map<string, TaskState>
   readonly waits: Map<string, Wait>
   readonly inbox: KeptSignal[]
-  readonly children: Map<string, { readonly run: string; readonly flow: string }>
+  readonly children: Map<string, Child>
   readonly values: Map<string, JsonValue>
   /** The newest `KEPT_ANSWERS` signal keys. */
   readonly answers: Map<string, KeptAnswer>
@@ -153,3 +161,6 @@ export interface RunState {
 
 /** How many signal keys a run remembers. */
 export const KEPT_ANSWERS = 256
+
+/** How many named signals a run keeps that no wait has taken yet. */
+export const KEPT_SIGNALS = 1_000

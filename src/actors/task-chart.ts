@@ -42,7 +42,7 @@ const armRetry: TaskPlan = ({ n }, event) => {
 }
 
 const disarmRetry: TaskPlan = ({ timers }) =>
-  timers['retry'] === undefined ? {} : { set: { timers: {} }, effects: [{ do: 'disarm', timer: 'retry' }] }
+  timers.retry === undefined ? {} : { set: { timers: {} }, effects: [{ do: 'disarm', timer: 'retry' }] }
 
 const finish: TaskPlan = (context, event) => ({
   set: {
@@ -59,7 +59,7 @@ function needsSlots({ limits }: TaskPolicy): boolean {
 }
 
 function isArmed({ context, event }: Asked): boolean {
-  return 'token' in event && context.timers['retry']?.token === event.token
+  return 'token' in event && context.timers.retry?.token === event.token
 }
 
 function retryDelay({ context, event }: Asked): number | null {
