@@ -69,10 +69,11 @@ function isParked(state: RunState): boolean {
   return state.flow.tag === 'PAUSED.Sleeping' || state.flow.tag === 'PAUSED.Waiting'
 }
 
-/** The answers of the sleeps and signal waits that are over by now. */
+/** The answers of the sleeps and signal waits that are over: their ends are on the clock that armed the timer. */
 function dueWaits(state: RunState, at: number): RunRecord[] {
+  const now = state.flow.context.timers.hold?.due ?? at
   return [...state.waits.values()].flatMap(({ record: { id, kind, until }, outcome }): RunRecord[] => {
-    if (outcome !== undefined || until === null || until > at) return []
+    if (outcome !== undefined || until === null || until > now) return []
     if (kind === 'sleep') return [{ k: 'wait-', id, at, outcome: { is: 'done' } }]
     return kind === 'signal' ? [{ k: 'wait-', id, at, outcome: { is: 'expired' } }] : []
   })

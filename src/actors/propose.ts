@@ -5,7 +5,8 @@
  *
  * Invariants
  * (U1) Nothing moves in an archived run, and no task run of a run that has ended.
- * (U2) A timer that fires before its time waits; one that the run no longer waits for is ignored.
+ * (U2) A timer that the run no longer waits for is ignored. Whether its time has come is for the scheduler's clock to
+ *      say: the due time was reckoned by another one.
  * (U3) Whoever ends a run ends its open task runs in the same entry.
  */
 
@@ -53,11 +54,9 @@ export function stepFlow(
 ): Moved | Judgement {
   const { from = state.flow, key } = options
   if (state.archived) return rejected('The flow run is archived.') // (U1)
-  const timing = 'token' in event ? timingOf(from.context.timers[timerOf(event)], event) : undefined
-  if (timing !== undefined) return timing
   const step = flowChart.step(from, event)
   if (step.is === 'poisoned') return poisoned(step, event)
-  if (step.is === 'ignored') return IS_HINT.has(event.type) ? IGNORED : rejected(flowReason(event, from))
+  if (step.is === 'ignored') return isHint(event) ? IGNORED : rejected(flowReason(event, from))
   const fx = step.effects.filter((effect) => hasAddressee(state, effect))
   const record: FlowRecord = {
     k: 'flow',
@@ -93,8 +92,7 @@ export function cancelTasks(state: RunState, at: number): RunRecord[] {
   return [{ k: 'tasks', e: { type: 'CANCELLED', at }, s: 'CANCELLED.Cancelled', count }]
 }
 
-/** Nobody waits for an answer to these: that they are late is their answer. */
-const IS_HINT: ReadonlySet<string> = new Set<FlowEvent['type'] | TaskEvent['type']>([
+const HINTS: ReadonlySet<string> = new Set<FlowEvent['type'] | TaskEvent['type']>([
   'HOST_LOST',
   'RELEASE',
   'QUIESCED',
@@ -102,17 +100,9 @@ const IS_HINT: ReadonlySet<string> = new Set<FlowEvent['type'] | TaskEvent['type
   'RECOVER',
 ])
 
-function timerOf(event: { readonly type: string }): string {
-  return event.type.slice('TIMER.'.length)
-}
-
-/** (U2) */
-function timingOf(
-  armed: { readonly due: number; readonly token: number } | undefined,
-  event: { readonly token: number; readonly at: number },
-): Judgement | undefined {
-  if (armed === undefined || armed.token !== event.token) return IGNORED
-  return event.at < armed.due ? { is: 'wait', retryAfterMs: Math.ceil(armed.due - event.at) } : undefined
+/** Nobody waits for an answer to these: a late one says nothing any more. (U2) */
+function isHint(event: FlowEvent | TaskEvent): boolean {
+  return 'token' in event || HINTS.has(event.type)
 }
 
 function hasAddressee(state: RunState, effect: Effect): boolean {
@@ -166,19 +156,17 @@ function flowReason(event: FlowEvent, { tag, context }: ChartSnapshot<FlowContex
 export function proposeTask(state: RunState, id: string, event: TaskEvent): Judgement {
   const task = state.tasks.get(id)
   if (hasEnded(state) || task === undefined) {
-    if ('token' in event || IS_HINT.has(event.type)) return IGNORED
+    if (isHint(event)) return IGNORED
     return rejected(
       task === undefined
         ? `There is no task run ${id} in the present attempt of the flow run.`
         : `The flow run has ended: nothing can happen to its task run ${id}.`,
     )
   }
-  const timing = 'token' in event ? timingOf(task.snapshot.context.timers[timerOf(event)], event) : undefined
-  if (timing !== undefined) return timing
   const step = taskChart.step(task.snapshot, event)
   if (step.is === 'poisoned') return poisoned(step, event, id)
   if (step.is === 'ignored') {
-    if (IS_HINT.has(event.type)) return IGNORED
+    if (isHint(event)) return IGNORED
     const { name } = parseTag(task.snapshot.tag)
     return rejected(`${event.type} does not apply to task run ${id}: it is ${name}.`)
   }
