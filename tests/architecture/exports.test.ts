@@ -1,0 +1,116 @@
+/**
+ * What users can import, name by name. A name that goes from here breaks somebody's program, and one that comes must
+ * be kept: change a list only together with `CHANGELOG.md`.
+ */
+
+import { readFileSync } from 'node:fs'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import manifest from '../../package.json' with { type: 'json' }
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+/** By entry point. Types are written as they are exported, `type Broker`. */
+const PUBLIC: Readonly<Record<string, readonly string[]>> = {
+  './broker': [
+    'type AppendOptions',
+    'type AppendOutcome',
+    'type Broker',
+    'type BrokerOptions',
+    'type BrokerStatus',
+    'type Bucket',
+    'type BucketOptions',
+    'type Bus',
+    'type BusMessage',
+    'type Capabilities',
+    'type Claimed',
+    'type Cursor',
+    'type EnqueueOptions',
+    'type Entry',
+    'type FollowFilter',
+    'type Following',
+    'type KeyValue',
+    'type KvChange',
+    'type KvEntry',
+    'type KvRevision',
+    'type KvWatch',
+    'type Limits',
+    'LIMITS',
+    'type Log',
+    'type ObjectInfo',
+    'type Objects',
+    'openBroker',
+    'type Priority',
+    'type Queue',
+    'type RequestOutcome',
+    'type Rev',
+    'type Subscription',
+  ],
+  './testing': [
+    'conformance',
+    'type ConformanceCase',
+    'conformanceCases',
+    'type ConformanceDriver',
+    'everywhere',
+    'type FaultKind',
+    'type FaultPlan',
+    'type FaultRecord',
+    'type FaultRule',
+    'faulty',
+    'type FaultyBroker',
+    'type Feature',
+    'lackOf',
+    'leakCheck',
+    'type LeakCheck',
+    'type LeakOptions',
+    'type Operation',
+    'type Part',
+    'type Place',
+    'POSSIBLE',
+    'type Rates',
+    'runCase',
+    'type Runner',
+    'type StressOptions',
+    'stressService',
+  ],
+}
+
+/** `./dist/broker/index.js` → `src/broker/index.ts` */
+const sourceOf = (entry: { default: string }) =>
+  entry.default.replace('./dist', 'src').replace(/\.js$/, '.ts')
+
+/** The names in the export lists of a source. */
+function listed(source: string): string[] {
+  return [...source.matchAll(/^export( type)? \{([^}]*)\}/gm)].flatMap(([, allTypes, list = '']) =>
+    list
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '')
+      .map((item) => (allTypes ? `type ${item}` : item)),
+  )
+}
+
+const byName = (a: string, b: string) => a.replace('type ', '').localeCompare(b.replace('type ', ''), 'en')
+
+describe('the entry point', () => {
+  const entries = Object.entries(manifest.exports)
+
+  test.each(entries)('%s exports exactly what is promised', async (path, entry) => {
+    const source = readFileSync(ROOT + sourceOf(entry), 'utf8')
+    expect(listed(source).toSorted(byName)).toEqual(PUBLIC[path]?.toSorted(byName))
+  })
+
+  test.each(entries)('%s is a list of names and nothing else', async (_, entry) => {
+    const path = ROOT + sourceOf(entry)
+    const statements = readFileSync(path, 'utf8').match(/^(export|import)\b(?!( type)? \{)/gm)
+    expect(statements).toBeNull()
+    const values = listed(readFileSync(path, 'utf8')).filter((name) => !name.startsWith('type '))
+    expect(Object.keys(await import(pathToFileURL(path).href)).toSorted(byName)).toEqual(
+      values.toSorted(byName),
+    )
+  })
+
+  test('is promised for every path of the package, and only for those', () => {
+    expect(Object.keys(PUBLIC)).toEqual(Object.keys(manifest.exports))
+  })
+})
