@@ -225,10 +225,11 @@ describe('what an error carries', () => {
     expect(fieldsOf(aggregate).leftOut).toEqual(['errors'])
   })
 
-  it('does not keep what follows it from being stored', () => {
-    const shared = { a: 1n }
-    const error = Object.assign(new Error('x'), { bad: { deep: { deeper: [shared, () => {}] } } })
-    expect(JSON.parse(encodeValue([error, shared]))[1]).toEqual({ a: { $cb: 'bigint', v: '1' } })
+  it('that cannot be stored does not keep what follows it from being stored, however much there is', () => {
+    const bad = Array.from({ length: 600 }, (_, index) => [`bad${index}`, { deep: [() => {}] }])
+    const error = Object.assign(new Error('x'), Object.fromEntries(bad), { good: { a: 1n } })
+    expect(fieldsOf(error)).toMatchObject({ fields: { good: { a: { $cb: 'bigint', v: '1' } } } })
+    expect(fieldsOf(error).leftOut).toHaveLength(600)
   })
 })
 
