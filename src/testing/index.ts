@@ -16,5 +16,17 @@ export {
   type Runner,
   runCase,
 } from './conformance/index.ts'
+export {
+  everywhere,
+  type FaultKind,
+  type FaultPlan,
+  type FaultRecord,
+  type FaultRule,
+  type FaultyBroker,
+  faulty,
+  type Operation,
+  POSSIBLE,
+  type Rates,
+} from './faults/index.ts'
 export { type LeakCheck, type LeakOptions, leakCheck } from './leak-check.ts'
 export { type StressOptions, stressService } from './service-stress.ts'

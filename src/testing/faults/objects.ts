@@ -1,0 +1,16 @@
+/** Objects behind a wire that fails. */
+
+import type { Objects } from '../../broker/index.ts'
+import { type Gate, shielded } from './gate.ts'
+
+export function faultyObjects(inner: Objects, gate: Gate): Objects {
+  return {
+    put: (key, data) => gate.ask('objects.put', key, () => inner.put(key, data)),
+    get: (key) =>
+      gate.ask('objects.get', key, async () => {
+        const found = await inner.get(key)
+        return found && { ...found, data: shielded(gate, found.data) }
+      }),
+    delete: (key) => gate.ask('objects.delete', key, () => inner.delete(key)),
+  }
+}
