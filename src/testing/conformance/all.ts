@@ -13,6 +13,7 @@ import { readCases } from './log-read.ts'
 import { recordCases } from './log-records.ts'
 import { objectCases } from './objects.ts'
 import { cutCases, restartCases } from './outages.ts'
+import { processCases } from './processes.ts'
 import { queueCases } from './queue.ts'
 import { claimCases } from './queue-claims.ts'
 import { type ConformanceCase, type ConformanceDriver, type Runner, register } from './suite.ts'
@@ -35,6 +36,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...objectCases,
   ...cutCases,
   ...restartCases,
+  ...processCases,
 ]
 
 /** Registers every case with a test framework. See `ConformanceDriver` for what a driver must offer. */

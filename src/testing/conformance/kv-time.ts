@@ -48,13 +48,11 @@ export const expiryCases = cases('kv', {
   'a key that is renewed stays, and the one beside it goes': async (t) => {
     const bucket = await (await t.connect()).kv.bucket('leases', TTL)
     let revision = (await bucket.create('renewed', 0)) ?? assert.fail()
-    for (let round = 0; round < 2; round++) {
-      await bucket.put('left', round)
-      await t.eventually(async () => {
-        revision = (await bucket.update('renewed', round, revision)) ?? assert.fail('a renewed lease expired')
-        return (await bucket.get('left')) === undefined
-      }, 'the key beside it to expire')
-    }
+    await bucket.put('left', 0)
+    await t.eventually(async () => {
+      revision = (await bucket.update('renewed', 0, revision)) ?? assert.fail('a renewed lease expired')
+      return (await bucket.get('left')) === undefined
+    }, 'the key beside it to expire')
     assert.equal((await bucket.get('renewed'))?.revision, revision)
     await gone(t, bucket, 'renewed')
   },

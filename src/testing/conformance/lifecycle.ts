@@ -22,7 +22,7 @@ function callsOf(broker: Broker): Readonly<Record<string, () => Promise<unknown>
     depth: () => queue.depth('q'),
     publish: () => bus.publish('x', 1),
     subscribe: () => bus.subscribe('x', () => undefined),
-    request: () => bus.request('x', 1),
+    request: () => bus.request('nobody.home', 1),
     bucket: () => kv.bucket('b'),
     put: () => objects.put('o', new Uint8Array(1)),
     get: () => objects.get('o'),

@@ -49,6 +49,8 @@ export interface Stage {
   ): Promise<Tail>
   /** A subject nobody has used; with `partition`, one of that partition. */
   subject(partition?: number): string
+  /** Is called when the case ends, however it ends. */
+  onEnd(cleanUp: () => Promise<void>): void
   /** Rejects with what was being waited for when `run` does not end in time. */
   limit(run: Promise<void>): Promise<void>
   close(): Promise<void>
@@ -60,6 +62,7 @@ export async function openStage(makePlace: () => Promise<Place>, patienceMs: num
   const place = await makePlace()
   const places = [place]
   const connections: Broker[] = []
+  const cleanUps: (() => Promise<void>)[] = []
   const awaited = new Set<string>()
   const over = new AbortController()
 
@@ -134,6 +137,7 @@ export async function openStage(makePlace: () => Promise<Place>, patienceMs: num
       return { ...gathering, following }
     },
     subject: (partition) => mintId(systemDeps(), partition),
+    onEnd: (cleanUp) => void cleanUps.push(cleanUp),
     async limit(run) {
       const timer = systemClock.setTimer(patienceMs, () => {
         const missing = awaited.size === 0 ? 'a call that never settled' : [...awaited].join('; ')
@@ -152,6 +156,7 @@ export async function openStage(makePlace: () => Promise<Place>, patienceMs: num
       }
     },
     async close() {
+      await Promise.all(cleanUps.map((cleanUp) => cleanUp()))
       await Promise.all(connections.map((broker) => broker.stop()))
       await Promise.all(places.map((each) => each.close()))
     },
