@@ -148,8 +148,8 @@ export type FlowEvent =
   | (At & { readonly type: 'RELEASE'; readonly epoch: number })
   // ── again
   | (At & { readonly type: 'RETRY'; readonly by: Sender; readonly message?: string })
-  // ── time; `token` must be the one the timer was armed with
-  | (At & { readonly type: `TIMER.${FlowTimer}`; readonly token: number })
+  /** Time: `token` must be the one the timer was armed with. `lateMs`: how long after its due time, if plainly so. */
+  | (At & { readonly type: `TIMER.${FlowTimer}`; readonly token: number; readonly lateMs?: number })
 
 /**
  * Timers of a flow run: `start` a scheduled start is due; `late` nobody took it; `retry` the flow's own
@@ -201,6 +201,11 @@ export type TaskEvent =
   | (At & { readonly type: 'RECOVER' })
   | (At & { readonly type: 'ROLL_BACK'; readonly message?: string })
   /** `held`: its flow run is not RUNNING, so it only becomes ready and starts once that runs on. */
-  | (At & { readonly type: `TIMER.${TaskTimer}`; readonly token: number; readonly held?: true })
+  | (At & {
+      readonly type: `TIMER.${TaskTimer}`
+      readonly token: number
+      readonly held?: true
+      readonly lateMs?: number
+    })
 
 export type TaskTimer = 'retry'
