@@ -3,6 +3,7 @@
  * which driver stands behind it is chosen in one place. Imports core.
  */
 
+export { openBroker } from './open.ts'
 export {
   type AppendOptions,
   type AppendOutcome,

@@ -1,0 +1,112 @@
+/**
+ * A connection this process has dialled to another one. Over it this process speaks (messages, questions) and the
+ * other one only answers; what the other one wants to say comes over a connection that it dials itself. So two
+ * processes that find each other at the same moment have two connections, and neither is one too many.
+ *
+ * Invariants
+ * (G1) Every question ends once: with an answer, with `nobody`, or, when the connection ends, as if by `nobody`.
+ * (G2) Questions are put only to a process that has welcomed this one: one that hangs is not waited for.
+ * (G3) What waits to be sent is bounded: a process that does not read is cut off.
+ */
+
+import { connect } from 'node:net'
+import { encodeFrame, type Frame, frameReader, type Head, PROTOCOL } from './frames.ts'
+import type { RemoteAnswer } from './switchboard.ts'
+
+/** More than this unsent means that the other process does not read. */
+export const MOST_UNSENT_BYTES = 8 * 1024 * 1024
+
+export interface LinkEvents {
+  /** It listens and speaks our protocol. */
+  welcomed(): void
+  /** `refused`: nobody listens there any more. `lost`: it was there and is not now. */
+  ended(how: 'refused' | 'lost', why: string): void
+}
+
+export interface Link {
+  readonly welcomed: boolean
+  /** Hands a message to the other process; it may still be greeting. */
+  send(subject: string, body: string): void
+  /** Puts a question; returns its number. */
+  ask(subject: string, body: string, onEnd: (answer: RemoteAnswer) => void): number
+  /** The answer to this question is of no interest any more. */
+  forget(question: number): void
+  close(): void
+}
+
+type Phase = { is: 'greeting' } | { is: 'welcomed' } | { is: 'ended' }
+
+export function dial(
+  socketPath: string,
+  self: { readonly id: string; readonly socket: string },
+  events: LinkEvents,
+): Link {
+  const questions = new Map<number, (answer: RemoteAnswer) => void>()
+  let asked = 0
+  let phase: Phase = { is: 'greeting' }
+  let why = 'the connection was closed'
+  const socket = connect(socketPath)
+
+  function put(head: Head, body?: string): void {
+    if (phase.is === 'ended') return
+    socket.write(encodeFrame(head, body))
+    if (socket.writableLength > MOST_UNSENT_BYTES) cut('it does not read what is sent to it')
+  }
+
+  function cut(reason: string): void {
+    why = reason
+    socket.destroy()
+  }
+
+  function received({ head, body }: Frame): void {
+    if (head.is === 'welcome' && phase.is === 'greeting') {
+      phase = { is: 'welcomed' }
+      events.welcomed()
+    } else if (head.is === 'answer') settle(head.number, { is: 'answer', body })
+    else if (head.is === 'nobody') settle(head.number, { is: 'nobody' })
+  }
+
+  function settle(question: number, answer: RemoteAnswer): void {
+    const onEnd = questions.get(question)
+    questions.delete(question)
+    onEnd?.(answer)
+  }
+
+  function end(how: 'refused' | 'lost'): void {
+    if (phase.is === 'ended') return
+    phase = { is: 'ended' }
+    for (const question of questions.keys()) settle(question, { is: 'nobody' })
+    events.ended(how, why)
+  }
+
+  const read = frameReader(received)
+  let refused = false
+  socket.on('data', (piece) => {
+    try {
+      read(piece)
+    } catch (error) {
+      cut(String(error))
+    }
+  })
+  socket.on('error', (error) => {
+    why = error.message
+    refused = 'code' in error && (error.code === 'ECONNREFUSED' || error.code === 'ENOENT')
+  })
+  socket.on('close', () => end(refused ? 'refused' : 'lost'))
+  put({ is: 'hello', protocol: PROTOCOL, id: self.id, socket: self.socket })
+
+  return {
+    get welcomed() {
+      return phase.is === 'welcomed'
+    },
+    send: (subject, body) => put({ is: 'message', subject }, body),
+    ask(subject, body, onEnd) {
+      const number = ++asked
+      questions.set(number, onEnd)
+      put({ is: 'question', number, subject }, body)
+      return number
+    },
+    forget: (question) => void questions.delete(question),
+    close: () => socket.destroy(),
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * One following of the log: reads pages of its own until it has caught up, then parks at the tail and is told.
+ *
+ * Invariants
+ * (W1) The handler gets every entry its filter lets through, once, in the order of the log; the next batch waits for
+ *      its promise.
+ * (W2) It buffers one page at most. What is committed while the handler is busy stays in the store until then.
+ * (W3) After `ended` has settled the handler is not called again and its last call has settled.
+ */
+
+import { CallboardError } from '../../../core/index.ts'
+import type { Entry, FollowFilter, Following } from '../../port.ts'
+import type { Seat } from '../seat.ts'
+import type { LogTable, Page } from './table.ts'
+import type { LogTail, TailListener } from './tail.ts'
+
+export interface FollowerOptions {
+  readonly filter: FollowFilter
+  /** It begins with what comes after this `seq`. */
+  readonly after: number
+  /** It has caught up when it has come this far. */
+  readonly target: number
+  readonly handler: (entries: readonly Entry[]) => void | Promise<void>
+}
+
+type Phase = { is: 'working' } | { is: 'parked'; wake(page: Page | undefined): void } | { is: 'ended' }
+
+export function startFollower(
+  seat: Seat,
+  table: LogTable,
+  tail: LogTail,
+  options: FollowerOptions,
+): Following {
+  const { handler, target } = options
+  const readPage = table.reader(options.filter)
+  const wants = (partition: number) =>
+    options.filter.partitions === 'all' || options.filter.partitions.has(partition)
+  const caughtUp = Promise.withResolvers<void>()
+  const ended = Promise.withResolvers<void>()
+  for (const promise of [caughtUp.promise, ended.promise]) promise.catch(() => {})
+  let phase: Phase = { is: 'working' }
+  let position = options.after
+  let handling: Promise<void> | undefined
+
+  const listener: TailListener = {
+    get position() {
+      return position
+    },
+    tell(page) {
+      if (phase.is !== 'parked') return false
+      const mine = page && {
+        rows: page.rows.filter((row) => row.seq > position && wants(row.partition)),
+        upTo: Math.max(position, page.upTo),
+        more: page.more,
+      }
+      if (mine?.rows.length === 0) {
+        position = mine.upTo
+        return true
+      }
+      phase.wake(mine)
+      return false
+    },
+  }
+
+  const isEnded = () => phase.is === 'ended'
+
+  async function run(): Promise<void> {
+    let told: Page | undefined
+    while (!isEnded()) {
+      const moment = tail.moment()
+      const page: Page = told ?? (await seat.read(() => readPage(position)))
+      told = undefined
+      if (page.rows.length > 0) await handOver(page)
+      if (isEnded()) return
+      position = page.upTo
+      if (position >= target) caughtUp.resolve()
+      if (page.rows.length === 0) told = await parked(moment)
+    }
+  }
+
+  async function handOver(page: Page): Promise<void> {
+    await seat.turn()
+    if (isEnded()) return
+    const entries = page.rows.map(table.entryOf)
+    handling = (async () => handler(entries))()
+    await handling
+    handling = undefined
+  }
+
+  /** Waits at the tail; resolves with what was told, or with nothing when it has to look for itself. */
+  function parked(lookedAt: number): Promise<Page | undefined> | undefined {
+    if (isEnded() || !tail.park(listener, lookedAt)) return undefined
+    return new Promise((resolve) => {
+      phase = {
+        is: 'parked',
+        wake(page) {
+          phase = { is: 'working' }
+          resolve(page)
+        },
+      }
+    })
+  }
+
+  function end(failure?: { readonly cause: unknown }): void {
+    if (phase.is === 'ended') return
+    const wake = phase.is === 'parked' ? phase.wake : undefined
+    tail.unpark(listener)
+    wake?.(undefined)
+    phase = { is: 'ended' }
+    disown()
+    caughtUp.reject(
+      failure
+        ? failure.cause
+        : new CallboardError('CB_E_STOPPED', 'The following was stopped before it had caught up.'),
+    )
+    const settle = () => (failure ? ended.reject(failure.cause) : ended.resolve())
+    if (handling) handling.then(settle, settle)
+    else settle()
+  }
+
+  const disown = seat.own(end)
+  if (position >= target) caughtUp.resolve()
+  run().catch((cause) => end({ cause }))
+  return {
+    caughtUp: caughtUp.promise,
+    ended: ended.promise,
+    stop() {
+      end()
+      return ended.promise.catch(() => {})
+    },
+  }
+}
