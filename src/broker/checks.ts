@@ -13,8 +13,7 @@ const MOST_BYTES_PER_UNIT = 3
 
 /** A subject of the log, a queue, a bucket, a nonce: one token. @throws CB_E_NAME_INVALID */
 export function checkToken(what: string, name: string): void {
-  if (!isToken(name))
-    throw refusedName(what, name, 'one token: 1 to 64 characters of A-Z, a-z, 0-9, _ and -')
+  if (!isToken(name)) throw refusedName(what, name, 'one token: 1 to 64 characters of A-Z, a-z, 0-9, _ and -')
 }
 
 /** A key of a bucket or an object. @throws CB_E_NAME_INVALID */
@@ -40,13 +39,16 @@ export function checkPattern(pattern: string): void {
     (token, index) => token === '*' || (token === '>' && index === tokens.length - 1) || isToken(token),
   )
   if (!allowed)
-    throw refusedName('bus pattern', pattern, 'tokens joined by dots, with * for one and a final > for the rest')
+    throw refusedName(
+      'bus pattern',
+      pattern,
+      'tokens joined by dots, with * for one and a final > for the rest',
+    )
 }
 
 /** What a queue item is recognised by. @throws CB_E_NAME_INVALID */
 export function checkItemId(id: string): void {
-  if (!ITEM_ID_PATTERN.test(id))
-    throw refusedName('queue item id', id, '1 to 128 printable ASCII characters')
+  if (!ITEM_ID_PATTERN.test(id)) throw refusedName('queue item id', id, '1 to 128 printable ASCII characters')
 }
 
 /** The records of one entry. @throws CB_E_PAYLOAD_TOO_LARGE, CB_E_JSON */
