@@ -128,6 +128,17 @@ export const recordCases = cases('log', {
     )
   },
 
+  'a batch is what it was when it was handed over': async (t) => {
+    const broker = await t.connect()
+    const subject = t.subject()
+    const records = ['"first"']
+    const appended = broker.log.append(subject, records, { expect: 0 })
+    records[0] = '"changed"'
+    records.push('"added"')
+    await appended
+    assert.deepEqual((await broker.log.last(subject))?.records, ['first'])
+  },
+
   'a refused append does not use up its nonce': async (t) => {
     const broker = await t.connect()
     const { record } = broker.capabilities.limits

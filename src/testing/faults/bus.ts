@@ -2,7 +2,7 @@
 
 import type { Bus, BusMessage, RequestOutcome } from '../../broker/index.ts'
 import type { JsonValue } from '../../core/index.ts'
-import type { Gate } from './gate.ts'
+import { asItIs, type Gate } from './gate.ts'
 import { makeLine } from './line.ts'
 
 type Handler = Parameters<Bus['subscribe']>[1]
@@ -32,16 +32,18 @@ export function faultyBus(inner: Bus, gate: Gate): Bus {
   }
 
   return {
-    publish: (subject, value) =>
-      gate.call('bus.publish', subject, {
+    publish(subject, value) {
+      const given = asItIs(value)
+      return gate.call('bus.publish', subject, {
         async perform(fault) {
-          await inner.publish(subject, value)
-          if (fault?.kind === 'double') await inner.publish(subject, value)
+          await inner.publish(subject, given)
+          if (fault?.kind === 'double') await inner.publish(subject, given)
         },
         // Whoever publishes does not learn that nobody heard it.
         lost: () => {},
         patienceMs: gate.callTimeoutMs,
-      }),
+      })
+    },
     subscribe: (pattern, handler) =>
       gate.ask('bus.subscribe', pattern, async () => {
         const ending = new AbortController()
@@ -53,15 +55,17 @@ export function faultyBus(inner: Bus, gate: Gate): Bus {
           },
         }
       }),
-    request: (subject, value, options) =>
-      gate.call<RequestOutcome>('bus.request', subject, {
+    request(subject, value, options) {
+      const given = asItIs(value)
+      return gate.call<RequestOutcome>('bus.request', subject, {
         async perform(fault) {
           if (fault?.kind === 'deny') return { outcome: 'nobody-home' }
-          if (fault?.kind === 'double') void inner.request(subject, value, options).catch(() => {})
-          return inner.request(subject, value, options)
+          if (fault?.kind === 'double') void inner.request(subject, given, options).catch(() => {})
+          return inner.request(subject, given, options)
         },
         lost: () => ({ outcome: 'timeout' }),
         patienceMs: gate.callTimeoutMs,
-      }),
+      })
+    },
   }
 }

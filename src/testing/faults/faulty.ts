@@ -36,6 +36,7 @@ export function faulty(broker: Broker, plan: FaultPlan, deps: Pick<Deps, 'clock'
   const gate = makeGate(plan, deps)
   const listeners = new Set<(status: BrokerStatus) => void>()
   let buried: Promise<void> | undefined
+  let stopping: Promise<void> | undefined
   let told: BrokerStatus | undefined
 
   const status = (): BrokerStatus =>
@@ -77,10 +78,14 @@ export function faulty(broker: Broker, plan: FaultPlan, deps: Pick<Deps, 'clock'
       listeners.add(handler)
       return () => listeners.delete(handler)
     },
-    start: () => gate.shield(broker.start()),
-    async stop() {
-      await gate.close()
-      await gate.shield(broker.stop())
+    async start() {
+      // Whoever starts while it stops is told by the broker, once that has been stopped.
+      if (stopping) await stopping
+      await gate.shield(broker.start())
+    },
+    stop() {
+      stopping ??= gate.close().then(() => gate.shield(broker.stop()))
+      return stopping
     },
     cut: (forMs) => gate.cut(forMs),
     heal: () => gate.heal(),

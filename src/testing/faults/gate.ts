@@ -77,6 +77,16 @@ export const never = <T>(): Promise<T> => new Promise<T>(() => {})
 
 const DEFAULTS = { cutMs: 500, silenceMs: 100, callTimeoutMs: 5_000, settleMs: 30_000 }
 
+/** A value as it is now: a call that is delayed must not see what its caller changes meanwhile. */
+export function asItIs<T>(value: T): T {
+  try {
+    return structuredClone(value)
+  } catch {
+    // It cannot be stored either; saying so is the driver's.
+    return value
+  }
+}
+
 /** What a stream gives, for as long as its reader lives. */
 export async function* shielded<T>(gate: Gate, source: AsyncIterable<T>): AsyncGenerator<T> {
   for await (const each of source) {
@@ -152,7 +162,7 @@ export function makeGate(plan: FaultPlan, deps: Pick<Deps, 'clock'>): Gate {
         const fault = gate.decide(operation, target)
         if (fault?.kind === 'cut') gate.cutByPlan()
         if (fault?.kind === 'crash-before') gate.crash()
-        if (fault?.kind === 'delay') {
+        if (fault?.kind === 'delay' || fault?.kind === 'reorder') {
           await pause(fault.delayMs)
           if (state.is === 'dead') return { arrives: fate.chance(), fault } // (G2)
         }

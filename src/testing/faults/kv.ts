@@ -1,7 +1,8 @@
 /** Keys and values behind a wire that fails: writes of which nobody knows, changes that come late. */
 
 import type { Bucket, KeyValue, KvChange } from '../../broker/index.ts'
-import { type Gate, shielded } from './gate.ts'
+import type { JsonValue } from '../../core/index.ts'
+import { asItIs, type Gate, shielded } from './gate.ts'
 import { makeLine } from './line.ts'
 
 export function faultyKeyValue(inner: KeyValue, gate: Gate): KeyValue {
@@ -13,6 +14,17 @@ export function faultyKeyValue(inner: KeyValue, gate: Gate): KeyValue {
 
 function faultyBucket(inner: Bucket, gate: Gate): Bucket {
   const { ask } = gate
+
+  /** A write of the value as it is now. */
+  function write<T>(
+    operation: 'kv.create' | 'kv.put' | 'kv.update',
+    key: string,
+    value: JsonValue,
+    perform: (given: JsonValue) => Promise<T>,
+  ): Promise<T> {
+    const given = asItIs(value)
+    return ask(operation, key, () => perform(given))
+  }
 
   async function watch(prefix: string, handler: (change: KvChange) => void) {
     const ending = new AbortController()
@@ -41,9 +53,10 @@ function faultyBucket(inner: Bucket, gate: Gate): Bucket {
       await ask('kv.list', prefix ?? '', async () => {})
       yield* shielded(gate, inner.list(prefix))
     },
-    create: (key, value) => ask('kv.create', key, () => inner.create(key, value)),
-    update: (key, value, revision) => ask('kv.update', key, () => inner.update(key, value, revision)),
-    put: (key, value) => ask('kv.put', key, () => inner.put(key, value)),
+    create: (key, value) => write('kv.create', key, value, (given) => inner.create(key, given)),
+    update: (key, value, revision) =>
+      write('kv.update', key, value, (given) => inner.update(key, given, revision)),
+    put: (key, value) => write('kv.put', key, value, (given) => inner.put(key, given)),
     delete: (key, revision) => ask('kv.delete', key, () => inner.delete(key, revision)),
     watch: (prefix, handler) => ask('kv.watch', prefix, () => watch(prefix, handler)),
   }

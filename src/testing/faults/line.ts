@@ -17,31 +17,29 @@ export function makeLine(gate: Gate, signal: AbortSignal): Line {
   let tail: Promise<unknown> = Promise.resolve()
   let waiting = 0
 
-  async function wait<T>(
-    ahead: Promise<unknown>,
-    delayMs: number,
-    deliver: () => T | Promise<T>,
-  ): Promise<T | undefined> {
+  /** Resolves to whether the delivery may happen, when its turn has come. */
+  async function turnAfter(ahead: Promise<unknown>, delayMs: number): Promise<boolean> {
     waiting++
-    try {
-      await ahead
-      return (await gate.passes(delayMs, signal)) ? deliver() : undefined
-    } finally {
+    await ahead
+    return gate.passes(delayMs, signal)
+  }
+
+  function deliverIn<T>(turn: Promise<boolean>, deliver: () => T | Promise<T>): Promise<T | undefined> {
+    return turn.then((mayPass) => {
       waiting--
-    }
+      return mayPass ? deliver() : undefined
+    })
   }
 
   return {
     join(fault, deliver) {
-      if (fault?.kind === 'reorder') return wait(Promise.resolve(), fault.delayMs, deliver)
+      if (fault?.kind === 'reorder') return deliverIn(turnAfter(Promise.resolve(), fault.delayMs), deliver)
       const delayMs = fault?.kind === 'delay' ? fault.delayMs : 0
       if (delayMs === 0 && waiting === 0 && gate.is('open') && !signal.aborted) return deliver()
-      const delivered = wait(tail, delayMs, deliver)
       // The next one waits for the turn of this one, not for what its handler promises.
-      tail = delivered.then(
-        () => {},
-        () => {},
-      )
+      const turn = turnAfter(tail, delayMs)
+      const delivered = deliverIn(turn, deliver)
+      tail = turn
       return delivered
     },
     drained: async () => void (await tail),

@@ -7,6 +7,12 @@ export function faultyLog(inner: Log, gate: Gate): Log {
   const unknown = (cause: unknown): AppendOutcome => ({ outcome: 'unknown', cause })
   const { ask } = gate
 
+  const write = (
+    operation: 'log.append' | 'log.archive',
+    subject: string,
+    perform: () => Promise<AppendOutcome>,
+  ) => gate.call(operation, subject, { perform, lost: unknown, patienceMs: gate.settleMs })
+
   /** What the real following calls: hands batches on when the wire lets them pass, for as long as anybody lives. */
   function handOn(handler: (entries: readonly Entry[]) => void | Promise<void>, ending: AbortSignal) {
     const hand = async (batch: readonly Entry[]) => {
@@ -40,18 +46,14 @@ export function faultyLog(inner: Log, gate: Gate): Log {
   }
 
   return {
-    append: (subject, records, options) =>
-      gate.call('log.append', subject, {
-        perform: () => inner.append(subject, records, options),
-        lost: unknown,
-        patienceMs: gate.settleMs,
-      }),
-    archive: (subject, records, options) =>
-      gate.call('log.archive', subject, {
-        perform: () => inner.archive(subject, records, options),
-        lost: unknown,
-        patienceMs: gate.settleMs,
-      }),
+    append(subject, records, options) {
+      const given = [...records]
+      return write('log.append', subject, () => inner.append(subject, given, options))
+    },
+    archive(subject, records, options) {
+      const given = [...records]
+      return write('log.archive', subject, () => inner.archive(subject, given, options))
+    },
     last: (subject) => ask('log.last', subject, () => inner.last(subject)),
     async *read(subject, options) {
       await ask('log.read', subject, async () => {})

@@ -39,7 +39,8 @@ const CALL: readonly FaultKind[] = [
 /** Which faults each operation can meet. `bus.message`, `kv.change`, `log.batch` and `queue.item` are deliveries. */
 export const POSSIBLE = {
   'bus.message': ['crash-after', 'crash-before', 'delay', 'double', 'lose-after', 'lose-before', 'reorder'],
-  'bus.publish': [...CALL, 'double'],
+  // No delay: what one connection publishes keeps its order, unless that is the fault.
+  'bus.publish': [...CALL.filter((kind) => kind !== 'delay'), 'double', 'reorder'],
   'bus.request': [...CALL, 'deny', 'double'],
   'bus.subscribe': CALL,
   'kv.bucket': CALL,

@@ -4,7 +4,7 @@
  */
 
 import type { Claimed, Queue } from '../../broker/index.ts'
-import { type Gate, never } from './gate.ts'
+import { asItIs, type Gate, never } from './gate.ts'
 
 export function faultyQueue(inner: Queue, gate: Gate): Queue {
   /** Items that will come a second time. */
@@ -67,8 +67,10 @@ export function faultyQueue(inner: Queue, gate: Gate): Queue {
   }
 
   return {
-    enqueue: (queue, item, options) =>
-      gate.ask('queue.enqueue', queue, () => inner.enqueue(queue, item, options)),
+    enqueue(queue, item, options) {
+      const given = asItIs(item)
+      return gate.ask('queue.enqueue', queue, () => inner.enqueue(queue, given, options))
+    },
     claim,
     depth: (queue) => gate.ask('queue.depth', queue, () => inner.depth(queue)),
   }
