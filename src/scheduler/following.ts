@@ -1,0 +1,193 @@
+/**
+ * One following of the log for all partitions held, and for a while a second one that brings new partitions up to
+ * the first.
+ *
+ * Invariants
+ * (W1) A partition is handed every entry after its cursor, in order, once: what the shared following repeats is
+ *      passed by.
+ * (W2) New partitions catch up on their own, from the oldest of their cursors, while those already followed go on;
+ *      then one following from where both are takes the place of the two.
+ * (W3) Joining and leaving are done one after another. What joins or leaves meanwhile is gathered into the next.
+ */
+
+import type { Cursor, Entry, Following, Log } from '../broker/index.ts'
+import { CallboardError, type Deps, isCallboardError, partitionOf, sleep } from '../core/index.ts'
+
+/** One partition that wants to be followed. */
+export interface Follower {
+  readonly partition: number
+  /** Everything up to here has been handled; undefined for nothing yet. */
+  readonly cursor: Cursor | undefined
+  /** Entries of this partition, in order. Until `caughtUp` was called they may be old. */
+  handle(entries: readonly Entry[]): Promise<void>
+  /** No entry of this partition up to here was left out. */
+  reached(cursor: Cursor): void
+  /** Everything that was in the log when it joined has been handled. */
+  caughtUp(): void
+  /** The log is not the one its cursor is of: begin anew, from nothing. */
+  restart(): void
+}
+
+const PAUSE_MS = 500
+
+export class SharedFollowing {
+  readonly #log: Log
+  readonly #deps: Deps
+  readonly #stop = new AbortController()
+  /** Those whom the main following serves. */
+  readonly #followed = new Map<number, Follower>()
+  /** Those who have joined and are not caught up. */
+  readonly #joining = new Map<number, Follower>()
+  #main: Following | undefined
+  #catching: Following | undefined
+  #work: Promise<void> = Promise.resolve()
+  #isWorking = false
+  #changed = false
+  #failure: { readonly error: unknown } | undefined
+
+  constructor(log: Log, deps: Deps) {
+    this.#log = log
+    this.#deps = deps
+  }
+
+  join(follower: Follower): void {
+    this.#joining.set(follower.partition, follower)
+    this.#change()
+  }
+
+  /** The follower is called no more; a `handle` under way goes on. */
+  leave(partition: number): void {
+    if (this.#joining.delete(partition) || this.#followed.delete(partition)) this.#change()
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort(new CallboardError('CB_E_STOPPED', 'The scheduler was stopped.'))
+    this.#followed.clear()
+    this.#joining.clear()
+    await this.#catching?.stop()
+    await this.#work
+    await this.#main?.stop()
+  }
+
+  /** (W3) */
+  #change(): void {
+    this.#changed = true
+    if (!this.#isWorking) this.#work = this.#rearrange()
+  }
+
+  async #rearrange(): Promise<void> {
+    this.#isWorking = true
+    await Promise.resolve() // those who join in the same turn join together
+    while (this.#changed && !this.#stop.signal.aborted) {
+      this.#changed = false
+      try {
+        if (this.#failure) await this.#pauseAfter(this.#failure.error)
+        await this.#catchUp([...this.#joining.values()])
+        await this.#restartMain()
+      } catch (error) {
+        this.#failed(error)
+      }
+    }
+    this.#isWorking = false
+  }
+
+  /** (W2) */
+  async #catchUp(followers: readonly Follower[]): Promise<void> {
+    if (followers.length === 0) return
+    const following = await this.#follow(followers)
+    this.#catching = following
+    try {
+      await following.caughtUp
+    } finally {
+      await following.stop()
+      this.#catching = undefined
+    }
+    for (const follower of followers) {
+      if (this.#joining.get(follower.partition) !== follower) continue
+      this.#joining.delete(follower.partition)
+      this.#followed.set(follower.partition, follower)
+      follower.caughtUp()
+    }
+  }
+
+  async #restartMain(): Promise<void> {
+    await this.#main?.stop()
+    this.#main = undefined
+    if (this.#followed.size === 0 || this.#stop.signal.aborted) return
+    const following = await this.#follow([...this.#followed.values()])
+    this.#main = following
+    following.ended.then(
+      () => {},
+      (error) => {
+        if (this.#main === following) this.#failed(error)
+      },
+    )
+  }
+
+  #follow(followers: readonly Follower[]): Promise<Following> {
+    const byPartition = new Map(followers.map((follower) => [follower.partition, follower]))
+    const from = this.#oldest(followers)
+    return this.#log.follow({ partitions: new Set(byPartition.keys()) }, from ?? 'start', (entries) =>
+      this.#hand(byPartition, entries),
+    )
+  }
+
+  /** Undefined when one of them has none. */
+  #oldest(followers: readonly Follower[]): Cursor | undefined {
+    let oldest = followers[0]?.cursor
+    for (const { cursor } of followers) {
+      if (cursor === undefined || oldest === undefined) return undefined
+      if (this.#log.compare(cursor, oldest) < 0) oldest = cursor
+    }
+    return oldest
+  }
+
+  async #hand(followers: ReadonlyMap<number, Follower>, entries: readonly Entry[]): Promise<void> {
+    const shares = new Map<Follower, Entry[]>()
+    for (const entry of entries) {
+      const follower = followers.get(partitionOf(entry.subject))
+      if (!follower || !this.#isServed(follower)) continue
+      if (follower.cursor !== undefined && this.#log.compare(entry.cursor, follower.cursor) <= 0) continue // (W1)
+      const share = shares.get(follower)
+      if (share) share.push(entry)
+      else shares.set(follower, [entry])
+    }
+    await Promise.all([...shares].map(([follower, share]) => follower.handle(share)))
+    const last = entries.at(-1)?.cursor
+    if (last === undefined) return
+    for (const follower of followers.values()) {
+      if (!this.#isServed(follower)) continue
+      if (follower.cursor === undefined || this.#log.compare(last, follower.cursor) > 0)
+        follower.reached(last)
+    }
+  }
+
+  #isServed(follower: Follower): boolean {
+    const { partition } = follower
+    return this.#followed.get(partition) === follower || this.#joining.get(partition) === follower
+  }
+
+  #failed(error: unknown): void {
+    if (this.#stop.signal.aborted) return
+    this.#failure = { error }
+    this.#change()
+  }
+
+  /** A following ended that should not have: it is begun again, from the cursors, after a pause. */
+  async #pauseAfter(error: unknown): Promise<void> {
+    this.#failure = undefined
+    if (isCallboardError(error, 'CB_E_CURSOR_LOST') || isCallboardError(error, 'CB_E_CURSOR_INVALID')) {
+      this.#deps.logger.error(
+        { error },
+        'the log is not the one that was followed; it is read from its start',
+      )
+      for (const follower of [...this.#followed.values(), ...this.#joining.values()]) {
+        follower.restart()
+        this.#followed.delete(follower.partition)
+        this.#joining.set(follower.partition, follower)
+      }
+    } else
+      this.#deps.logger.warn({ error }, 'following the log was interrupted; it goes on from where it was')
+    await sleep(this.#deps.clock, PAUSE_MS, this.#stop.signal, { ref: false }).catch(() => {})
+  }
+}

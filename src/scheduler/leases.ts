@@ -1,0 +1,305 @@
+/**
+ * Which partitions this scheduler holds. One key per partition and one per member in KV bucket `scheduler`, all with
+ * the same time to live.
+ *
+ * Invariants
+ * (L1) A lease counts until its local deadline: when the last successful renewal was sent, plus four fifths of the
+ *      time to live, on the clock that never goes back. `isLive` says so, and is asked before every act. So a holder
+ *      that cannot renew stops before anybody else can have begun; and should both act, the log's compare-and-set
+ *      keeps it harmless.
+ * (L2) Acquired by creating the key, renewed by updating it on top of the own revision, given back by deleting that
+ *      revision. What fails that way is somebody else's.
+ * (L3) Expiry may be told late. A key that was not written for a whole time to live is taken for free: creating it
+ *      is refused if it is not.
+ * (L4) Surplus goes one step every `balanceEveryMs`, so that members who come and go do not make partitions travel.
+ */
+
+import type { Bucket, KeyValue, KvChange, KvRevision, KvWatch } from '../broker/index.ts'
+import { type Deps, isJsonObject, type JsonValue, PARTITIONS, type Timer } from '../core/index.ts'
+import { settled } from './limiter.ts'
+import { type Member, quotaOf } from './quota.ts'
+
+export const SCHEDULER_BUCKET = 'scheduler'
+
+export interface LeasesOptions {
+  readonly self: Member
+  readonly ttlMs: number
+  readonly balanceEveryMs: number
+}
+
+export interface LeasesListener {
+  acquired(partition: number): void
+  /** The lease is somebody else's, or its deadline has passed. */
+  lost(partition: number): void
+  /** Somebody else should have it: let it go when convenient, then call `release`. */
+  surplus(partition: number): void
+  /** The broker took a write of ours at `brokerAt` by its clock, between these two moments (monotonic). */
+  stamped(brokerAt: number, sentAt: number, doneAt: number): void
+}
+
+interface Lease {
+  revision: KvRevision
+  /** Monotonic (L1). */
+  deadline: number
+  /** `release` was called, or is to be: it does not count as held any more. */
+  leaving: boolean
+}
+
+/** A key of somebody else's, and when it was last seen written (monotonic). */
+interface Seen {
+  readonly value: JsonValue
+  readonly at: number
+}
+
+const RENEWALS_AT_ONCE = 16
+/** After a lease that should be free was not: how long until it is tried again. */
+const TRY_AGAIN_MS = 250
+
+const memberKey = (id: string) => `member.${id}`
+const partitionKey = (partition: number) => `partition.${partition}`
+
+export class Leases {
+  readonly #kv: KeyValue
+  readonly #deps: Deps
+  readonly #options: LeasesOptions
+  readonly #listener: LeasesListener
+  readonly #held = new Map<number, Lease>()
+  /** What others (and we) wrote, by key. */
+  readonly #seen = new Map<string, Seen>()
+  #bucket: Bucket | undefined
+  #watch: KvWatch | undefined
+  #tick: Timer | undefined
+  #expiry: Timer | undefined
+  #balancing: Promise<void> | undefined
+  #balanceAgain = false
+  #lastSurplus = Number.NEGATIVE_INFINITY
+  #phase: 'new' | 'running' | 'leaving' = 'new'
+
+  constructor(kv: KeyValue, deps: Deps, options: LeasesOptions, listener: LeasesListener) {
+    this.#kv = kv
+    this.#deps = deps
+    this.#options = options
+    this.#listener = listener
+  }
+
+  /** (L1) */
+  isLive(partition: number): boolean {
+    const lease = this.#held.get(partition)
+    return lease !== undefined && this.#deps.clock.monotonic() < lease.deadline
+  }
+
+  /** Joins, and takes what is free up to the own share. Resolves when the first attempt is over. */
+  async start(): Promise<void> {
+    this.#phase = 'running'
+    const bucket = await this.#kv.bucket(SCHEDULER_BUCKET, { ttlMs: this.#options.ttlMs })
+    this.#bucket = bucket
+    await this.#stamp(bucket)
+    this.#watch = await bucket.watch('', (change) => this.#told(change))
+    await this.#watch.caughtUp
+    await this.#balance()
+    this.#arm()
+  }
+
+  /** Takes nothing any more. What is held stays until `release`. */
+  leave(): void {
+    this.#phase = 'leaving'
+  }
+
+  /** Gives a partition back, so that the next holder need not wait for its expiry. */
+  async release(partition: number): Promise<void> {
+    const lease = this.#held.get(partition)
+    if (!lease) return
+    lease.leaving = true
+    this.#held.delete(partition)
+    await this.#quietly('release a partition', this.#bucket?.delete(partitionKey(partition), lease.revision))
+  }
+
+  async stop(): Promise<void> {
+    this.#phase = 'leaving'
+    this.#tick?.cancel()
+    this.#expiry?.cancel()
+    await this.#watch?.stop()
+    await this.#balancing
+    await Promise.all([...this.#held.keys()].map((partition) => this.release(partition)))
+    await this.#quietly('leave', this.#bucket?.delete(memberKey(this.#options.self.id)))
+  }
+
+  // ── renewing
+
+  #arm(): void {
+    this.#tick = this.#deps.clock.setTimer(
+      this.#options.ttlMs / 3,
+      () => {
+        void this.#renew().finally(() => {
+          if (this.#phase === 'running' || this.#held.size > 0) this.#arm()
+        })
+      },
+      { ref: false },
+    )
+  }
+
+  async #renew(): Promise<void> {
+    const bucket = this.#bucket
+    if (!bucket) return
+    await Promise.all([
+      this.#quietly('renew the membership', this.#stamp(bucket)),
+      settled([...this.#held], RENEWALS_AT_ONCE, ([partition, lease]) =>
+        this.#renewOne(bucket, partition, lease),
+      ),
+    ])
+    await this.#balance()
+  }
+
+  async #renewOne(bucket: Bucket, partition: number, lease: Lease): Promise<void> {
+    const sentAt = this.#deps.clock.monotonic()
+    try {
+      const revision = await bucket.update(partitionKey(partition), this.#options.self.id, lease.revision)
+      if (lease.leaving) return
+      if (revision !== undefined) {
+        lease.revision = revision
+        lease.deadline = this.#deadline(sentAt)
+        return
+      }
+    } catch (error) {
+      this.#deps.logger.warn(
+        { partition, error },
+        'the lease of a partition could not be renewed; it is tried again',
+      )
+      if (this.isLive(partition) || lease.leaving) return
+    }
+    this.#held.delete(partition)
+    this.#listener.lost(partition)
+  }
+
+  /** Writes the own member key, and reads back when the broker took it. */
+  async #stamp(bucket: Bucket): Promise<void> {
+    const { self } = this.#options
+    const sentAt = this.#deps.clock.monotonic()
+    await bucket.put(memberKey(self.id), { preferred: self.preferred })
+    const doneAt = this.#deps.clock.monotonic()
+    const entry = await bucket.get(memberKey(self.id))
+    if (entry) this.#listener.stamped(entry.at, sentAt, doneAt)
+  }
+
+  #deadline(sentAt: number): number {
+    return sentAt + this.#options.ttlMs * 0.8
+  }
+
+  // ── who else is there
+
+  #told(change: KvChange): void {
+    const key = change.kind === 'put' ? change.entry.key : change.key
+    const news = change.kind === 'gone' || !this.#seen.has(key)
+    if (change.kind === 'put')
+      this.#seen.set(key, { value: change.entry.value, at: this.#deps.clock.monotonic() })
+    else this.#seen.delete(key)
+    if (news) void this.#balance()
+  }
+
+  #isFresh({ at }: Seen): boolean {
+    return this.#deps.clock.monotonic() < at + this.#options.ttlMs
+  }
+
+  *#members(): Iterable<Member> {
+    for (const [key, seen] of this.#seen) {
+      if (!key.startsWith('member.') || !this.#isFresh(seen)) continue
+      const preferred = isJsonObject(seen.value) && seen.value.preferred === true
+      yield { id: key.slice('member.'.length), preferred }
+    }
+  }
+
+  /** Partitions that nobody has, in an order of our own: members that start together do not want the same ones. */
+  #free(): number[] {
+    const free: number[] = []
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const seen = this.#seen.get(partitionKey(partition))
+      if (!this.#held.has(partition) && (seen === undefined || !this.#isFresh(seen))) free.push(partition)
+    }
+    const keys = new Map(free.map((partition) => [partition, this.#deps.random.next()]))
+    return free.sort((a, b) => (keys.get(a) ?? 0) - (keys.get(b) ?? 0))
+  }
+
+  // ── balance
+
+  /** One pass at a time; asked for during a pass, another one follows. */
+  #balance(): Promise<void> {
+    this.#balanceAgain = true
+    this.#balancing ??= this.#passes().finally(() => {
+      this.#balancing = undefined
+    })
+    return this.#balancing
+  }
+
+  async #passes(): Promise<void> {
+    while (this.#balanceAgain && this.#phase === 'running') {
+      this.#balanceAgain = false
+      const quota = quotaOf(this.#options.self, this.#members())
+      const kept = [...this.#held].filter(([, lease]) => !lease.leaving)
+      if (kept.length < quota) await this.#take(quota - kept.length)
+      else if (kept.length > quota) this.#shed(kept, kept.length - quota)
+    }
+    this.#awaitExpiry()
+  }
+
+  async #take(count: number): Promise<void> {
+    const bucket = this.#bucket
+    let missing = count
+    const free = this.#free()
+    while (bucket && missing > 0 && free.length > 0 && this.#phase === 'running') {
+      const some = free.splice(0, Math.min(missing, RENEWALS_AT_ONCE))
+      const taken = await Promise.all(some.map((partition) => this.#acquire(bucket, partition)))
+      missing -= taken.filter((got) => got).length
+    }
+  }
+
+  async #acquire(bucket: Bucket, partition: number): Promise<boolean> {
+    const { self, ttlMs } = this.#options
+    const sentAt = this.#deps.clock.monotonic()
+    try {
+      const revision = await bucket.create(partitionKey(partition), self.id)
+      if (revision !== undefined) {
+        this.#held.set(partition, { revision, deadline: this.#deadline(sentAt), leaving: false })
+        this.#listener.acquired(partition)
+        return true
+      }
+    } catch (error) {
+      this.#deps.logger.warn({ partition, error }, 'a partition could not be acquired; it is tried again')
+    }
+    this.#seen.set(partitionKey(partition), { value: null, at: sentAt - ttlMs + TRY_AGAIN_MS }) // (L3)
+    return false
+  }
+
+  /** (L4) */
+  #shed(kept: readonly (readonly [number, Lease])[], count: number): void {
+    const now = this.#deps.clock.monotonic()
+    if (now < this.#lastSurplus + this.#options.balanceEveryMs) return
+    this.#lastSurplus = now
+    for (const [partition, lease] of kept.slice(-count)) {
+      lease.leaving = true
+      this.#listener.surplus(partition)
+    }
+  }
+
+  /** (L3) Looks again when the next key of somebody else's should have expired. */
+  #awaitExpiry(): void {
+    this.#expiry?.cancel()
+    if (this.#phase !== 'running') return
+    const now = this.#deps.clock.monotonic()
+    let soonest = Number.POSITIVE_INFINITY
+    for (const [key, { at }] of this.#seen) {
+      const partition = key.startsWith('partition.') ? Number(key.slice('partition.'.length)) : -1
+      const expiry = at + this.#options.ttlMs
+      if (!this.#held.has(partition) && expiry > now) soonest = Math.min(soonest, expiry)
+    }
+    if (soonest === Number.POSITIVE_INFINITY) return
+    this.#expiry = this.#deps.clock.setTimer(soonest - now, () => void this.#balance(), { ref: false })
+  }
+
+  async #quietly(what: string, work: Promise<unknown> | undefined): Promise<void> {
+    try {
+      await work
+    } catch (error) {
+      this.#deps.logger.warn({ error }, `the scheduler could not ${what}`)
+    }
+  }
+}

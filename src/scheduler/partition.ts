@@ -1,0 +1,317 @@
+/**
+ * One partition: its statechart's commands carried out, its table kept, its effects performed.
+ *
+ * Invariants
+ * (P1) Timers are fired only while `holding` and the lease is live. Effects too, but while catching up more than
+ *      `POSTPONED` may not wait: then they are performed then and there, which is harmless.
+ * (P2) What was begun in one life (from acquiring to dropping) changes nothing in the next.
+ * (P3) The cursor in a checkpoint has no effect before it that was not performed (but queue items, whose rows say so).
+ * (P4) A handler that follows the log never waits for a run, a host or a keeper: effects are under way beside it, and
+ *      only when too many are does the log wait.
+ */
+
+import { decodeEntry, openRun } from '../actors/index.ts'
+import type { Broker, Cursor, Entry } from '../broker/index.ts'
+import { assertNever, type Deps } from '../core/index.ts'
+import { checkpointKey, encodeCheckpoint, loadCheckpoint } from './checkpoint.ts'
+import type { Follower } from './following.ts'
+import { within } from './limiter.ts'
+import {
+  type PartitionCommand,
+  type PartitionEvent,
+  type PartitionSnapshot,
+  type PartitionState,
+  standby,
+  step,
+} from './partition-chart.ts'
+import type { Performer } from './performer.ts'
+import { type ArmedTimer, rowOfState, timersOf } from './run-row.ts'
+import { type Outward, RunTable } from './table.ts'
+import type { Timers } from './timers.ts'
+
+/** What a partition is given by its scheduler. */
+export interface PartitionEdge {
+  readonly broker: Broker
+  readonly deps: Deps
+  readonly performer: Performer
+  readonly timers: Timers
+  readonly following: { join(follower: Follower): void; leave(partition: number): void }
+  /** Entries between two checkpoints, at least. */
+  readonly checkpointEvery: number
+  /** Whether the lease counts, right now. */
+  isLive(partition: number): boolean
+  /** Gives the lease back. */
+  release(partition: number): Promise<void>
+  /** It has changed its state. */
+  changed(partition: Partition): void
+}
+
+const POSTPONED = 10_000
+const UNDER_WAY = 1_000
+/** How long a hand-over waits for effects under way. */
+const HAND_OVER_MS = 5_000
+
+/** From acquiring to dropping (P2). */
+interface Life {
+  isOver: boolean
+  /** Wanted when it was caught up; by what they do, the last one counts. */
+  readonly postponed: Map<string, Outward>
+  readonly underWay: Set<Promise<void>>
+  handling: Promise<void>
+  saving: Promise<void> | undefined
+  /** Entries since the last checkpoint. */
+  entries: number
+}
+
+export class Partition implements Follower {
+  readonly partition: number
+  readonly table: RunTable
+  cursor: Cursor | undefined
+  /** Everything up to here has been looked at for retention. */
+  retained: Cursor | undefined
+  readonly #edge: PartitionEdge
+  #snapshot: PartitionSnapshot = standby
+  #life: Life = newLife()
+
+  constructor(partition: number, edge: PartitionEdge) {
+    this.partition = partition
+    this.#edge = edge
+    this.table = new RunTable({
+      armed: (timer) => {
+        if (this.state === 'holding') edge.timers.add(timer)
+      },
+      disarmed: (timer) => edge.timers.remove(timer),
+    })
+  }
+
+  get state(): PartitionState {
+    return this.#snapshot.value
+  }
+
+  /** (P1) */
+  get acts(): boolean {
+    return this.state === 'holding' && this.#edge.isLive(this.partition)
+  }
+
+  /** Every armed timer of its runs. */
+  *timers(): Iterable<ArmedTimer> {
+    for (const row of this.table.rows()) yield* timersOf(row)
+  }
+
+  send(event: PartitionEvent): void {
+    const { to, commands } = step(this.#snapshot, event)
+    if (to === this.#snapshot) return
+    this.#snapshot = to
+    for (const command of commands) this.#do(command)
+    this.#edge.changed(this)
+  }
+
+  // ── the chart's commands
+
+  #do(command: PartitionCommand): void {
+    switch (command.do) {
+      case 'take-over':
+        this.#begin(this.#takeOver(this.#life))
+        return
+      case 'act':
+        this.#act(this.#life)
+        return
+      case 'hand-over':
+        this.#begin(this.#handOver(this.#life))
+        return
+      case 'release':
+        this.#begin(this.#release(this.#life))
+        return
+      case 'drop':
+        this.#drop()
+        return
+      default:
+        assertNever(command)
+    }
+  }
+
+  #begin(work: Promise<void>): void {
+    work.catch((error) => {
+      this.#edge.deps.logger.error(
+        { partition: this.partition, error },
+        'a partition could not be handed on; its lease runs out',
+      )
+    })
+  }
+
+  async #takeOver(life: Life): Promise<void> {
+    const { broker, deps, following } = this.#edge
+    const checkpoint = await loadCheckpoint(broker.objects, deps, this.partition)
+    if (life.isOver) return
+    for (const row of checkpoint?.rows ?? []) this.table.adopt(row)
+    this.cursor = checkpoint?.cursor
+    this.retained = checkpoint?.retained
+    following.join(this)
+  }
+
+  #act(life: Life): void {
+    for (const timer of this.timers()) this.#edge.timers.add(timer)
+    for (const { asked, id, target } of this.table.rows()) {
+      if (asked === null || asked.done) continue
+      this.#perform(life, {
+        id: asked.id,
+        run: id,
+        parent: null,
+        task: undefined,
+        effect: { do: 'enqueue', target },
+      })
+    }
+    this.#performPostponed(life)
+  }
+
+  async #handOver(life: Life): Promise<void> {
+    this.#edge.following.leave(this.partition)
+    await life.handling
+    await life.saving
+    this.#performPostponed(life)
+    await this.#save(life)
+    await this.#release(life)
+  }
+
+  async #release(life: Life): Promise<void> {
+    if (life.isOver) return // (P2)
+    await this.#edge.release(this.partition)
+    if (!life.isOver) this.send({ type: 'RELEASED' })
+  }
+
+  #drop(): void {
+    this.#life.isOver = true
+    this.#life = newLife()
+    this.#edge.following.leave(this.partition)
+    this.table.clear()
+    this.cursor = undefined
+    this.retained = undefined
+  }
+
+  // ── following
+
+  handle(entries: readonly Entry[]): Promise<void> {
+    const life = this.#life
+    life.handling = this.#handle(life, entries)
+    return life.handling
+  }
+
+  reached(cursor: Cursor): void {
+    this.cursor = cursor
+  }
+
+  caughtUp(): void {
+    this.send({ type: 'CAUGHT_UP' })
+  }
+
+  restart(): void {
+    this.table.clear()
+    this.cursor = undefined
+    this.retained = undefined
+  }
+
+  async #handle(life: Life, entries: readonly Entry[]): Promise<void> {
+    for (const entry of entries) {
+      const effects = await this.#fold(life, entry)
+      if (life.isOver) return
+      for (const effect of effects) this.#take(life, effect)
+      this.cursor = entry.cursor
+      life.entries++
+    }
+    while (life.underWay.size > UNDER_WAY) await Promise.race(life.underWay) // (P4)
+    if (life.entries >= Math.max(this.#edge.checkpointEvery, this.table.size)) this.checkpoint()
+  }
+
+  /** What the entry asks for. One that cannot be read is passed by: its run stays as it is. */
+  async #fold(life: Life, entry: Entry): Promise<readonly Outward[]> {
+    const { broker, deps } = this.#edge
+    if (entry.tombstone) {
+      this.table.drop(entry.subject)
+      return []
+    }
+    try {
+      const records = decodeEntry(entry)
+      const folded = this.table.fold(entry, records)
+      if (!folded.mustRead) return folded.effects
+      const state = await openRun(broker, deps, entry.subject)
+      if (state === undefined || life.isOver) return []
+      return this.table.foldRead(entry, records, rowOfState(state)).effects
+    } catch (error) {
+      const { subject: run, rev } = entry
+      deps.logger.error(
+        { run, rev, error },
+        'an entry cannot be read; the scheduler does nothing for its run',
+      )
+      return []
+    }
+  }
+
+  // ── effects
+
+  #take(life: Life, outward: Outward): void {
+    if (!this.#edge.performer.isDue(outward, this)) return
+    const { effect, run, task } = outward
+    if (this.state === 'holding') this.#perform(life, outward)
+    else if (effect.do !== 'enqueue') {
+      // An item for the queue is remembered by its row.
+      const signal = effect.do === 'tell-children' ? effect.signal : ''
+      life.postponed.set(`${run} ${effect.do} ${signal} ${task}`, outward)
+      if (life.postponed.size > POSTPONED) this.#performPostponed(life) // (P1)
+    }
+  }
+
+  #performPostponed(life: Life): void {
+    const postponed = [...life.postponed.values()]
+    life.postponed.clear()
+    for (const outward of postponed) this.#perform(life, outward)
+  }
+
+  #perform(life: Life, outward: Outward): void {
+    const isOurs = () => !life.isOver && this.#edge.isLive(this.partition)
+    const work = this.#edge.performer.perform(outward, { table: this.table, isOurs }).finally(() => {
+      life.underWay.delete(work)
+    })
+    life.underWay.add(work)
+  }
+
+  // ── checkpoints
+
+  /** Writes a checkpoint in the background, when there is anything new. */
+  checkpoint(): void {
+    const life = this.#life
+    if (life.saving !== undefined || life.entries === 0 || this.state !== 'holding') return
+    life.saving = this.#save(life).finally(() => {
+      life.saving = undefined
+    })
+  }
+
+  /** Never rejects: a checkpoint is a shortcut. */
+  async #save(life: Life): Promise<void> {
+    const { broker, deps, isLive } = this.#edge
+    const { cursor, retained, partition } = this
+    if (cursor === undefined) return
+    const data = encodeCheckpoint(partition, { cursor, retained, rows: this.table.rows() })
+    life.entries = 0
+    const isDone = await within(deps.clock, HAND_OVER_MS, Promise.all(life.underWay))
+    if (!isDone || life.isOver || !isLive(partition)) return // (P3)
+    try {
+      await broker.objects.put(checkpointKey(partition), data)
+    } catch (error) {
+      deps.logger.warn(
+        { partition, error },
+        'a checkpoint could not be written; the next take-over reads more of the log',
+      )
+    }
+  }
+}
+
+function newLife(): Life {
+  return {
+    isOver: false,
+    postponed: new Map(),
+    underWay: new Set(),
+    handling: Promise.resolve(),
+    saving: undefined,
+    entries: 0,
+  }
+}
