@@ -43,12 +43,16 @@ export interface Chart<Context, Event> {
 
 const IGNORED = { is: 'ignored' } as const
 
+/** Steps remembered (H7): an entry's records are folded right after they were judged. */
+const REMEMBERED = 4
+
 export function chartOf<Context extends Counted, Event extends { readonly type: string }>(
   machine: AnyStateMachine,
 ): Chart<Context, Event> {
   const templates = templatesOf(machine)
-  const remembered = new WeakMap<Event, { from: ChartSnapshot<Context>; step: Step<Context> }>()
-  const effects: Effect[] = []
+  const recent: { from: ChartSnapshot<Context>; event: Event; step: Step<Context> }[] = []
+  let oldest = 0
+  let effects: Effect[] = []
   const scope = scopeOf((effect) => effects.push(effect))
 
   function templateOf(tag: StateTag): AnyMachineSnapshot {
@@ -58,7 +62,7 @@ export function chartOf<Context extends Counted, Event extends { readonly type: 
   }
 
   function compute(from: ChartSnapshot<Context>, event: Event): Step<Context> {
-    effects.length = 0
+    effects = []
     try {
       const template = templateOf(from.tag)
       if (template.status !== 'active') return IGNORED // (H2)
@@ -66,7 +70,7 @@ export function chartOf<Context extends Counted, Event extends { readonly type: 
       const after: AnyMachineSnapshot = machine.transition(before, event, scope)
       if (after === before) return IGNORED // (H3)
       const context: Context = after.context
-      return { is: 'moved', to: { tag: tagIn(after.value, context), context }, effects: [...effects] }
+      return { is: 'moved', to: { tag: tagIn(after.value, context), context }, effects }
     } catch (thrown) {
       return { is: 'poisoned', error: messageOf(thrown) } // (H4)
     }
@@ -75,10 +79,11 @@ export function chartOf<Context extends Counted, Event extends { readonly type: 
   return {
     tags: [...templates.keys()].filter((key): key is StateTag => key.includes('.')),
     step(from, event) {
-      const known = remembered.get(event)
-      if (known?.from === from) return known.step // (H7)
+      const known = recent.find((one) => one.event === event && one.from === from)
+      if (known !== undefined) return known.step // (H7)
       const step = compute(from, event)
-      remembered.set(event, { from, step })
+      recent[oldest] = { from, event, step }
+      oldest = (oldest + 1) % REMEMBERED
       return step
     },
     can: (from, event) => compute(from, event).is === 'moved',
@@ -99,8 +104,8 @@ function templatesOf(machine: AnyStateMachine): ReadonlyMap<string, AnyMachineSn
 }
 
 function tagIn(value: Readonly<Record<string, string>>, { customName }: Counted): StateTag {
-  const [[type, name] = ['', '']] = Object.entries(value)
-  return `${type}.${customName ?? name}` as StateTag
+  for (const type in value) return `${type}.${customName ?? value[type]}` as StateTag
+  throw new Error('The chart is in no state.')
 }
 
 /** A scope for machines that neither spawn, send nor wait: all of it that is ever used is the executor. */

@@ -103,6 +103,7 @@ const base = setup({
     mayResumeHosted: (asked) => mayResume(asked) && asked.context.worker !== null,
     resumesTooLate: (asked) => mayResume(asked) && holdIsOver(asked),
     waitsForSignals: ({ event }) => event.type === 'PARK' && event.signals.length > 0,
+    waitsForTime: ({ event }) => event.type === 'PARK' && event.until !== null,
     isWanted: ({ context, event }) => event.type === 'SIGNAL' && context.wants.includes(event.name),
     isNotQuiet: ({ context }) => context.hold !== null && context.hold.quiescedAt === null,
   },
@@ -292,7 +293,12 @@ export const flowMachine = base.createMachine({
             target: '#flow.PAUSED.Waiting',
             actions: does(interrupt, park, leaveWorker),
           },
-          { target: '#flow.PAUSED.Sleeping', actions: does(interrupt, park, leaveWorker) },
+          // For nothing at all would be for ever.
+          {
+            guard: 'waitsForTime',
+            target: '#flow.PAUSED.Sleeping',
+            actions: does(interrupt, park, leaveWorker),
+          },
         ],
         CANCEL: KILL,
         HOST_LOST: [

@@ -44,14 +44,12 @@ const armRetry: TaskPlan = ({ n }, event) => {
 const disarmRetry: TaskPlan = ({ timers }) =>
   timers.retry === undefined ? {} : { set: { timers: {} }, effects: [{ do: 'disarm', timer: 'retry' }] }
 
-const finish: TaskPlan = (context, event) => ({
+const finish: TaskPlan = ({ startTime }, event) => ({
   set: {
     endTime: event.at,
-    startTime: context.startTime ?? event.at,
-    timers: {},
+    startTime: startTime ?? event.at,
     customName: 'name' in event ? (event.name ?? null) : null,
   },
-  effects: disarmRetry(context, event).effects ?? [],
 })
 
 function needsSlots({ limits }: TaskPolicy): boolean {
@@ -83,12 +81,17 @@ const base = setup({
   },
 })
 
+/** The plan's changes to the context, and no effect. */
+const sets = (plan: TaskPlan) => base.assign(({ context, event }) => plan(context, event).set ?? {})
+
+/** The plan's effects, and no change to the context. */
+const asks = (plan: TaskPlan) =>
+  ({ type: 'effect', params: ({ context, event }: Asked) => plan(context, event).effects ?? [] }) as const
+
+/** Both, of each plan in turn. */
 function does(...plans: readonly TaskPlan[]) {
   const deed = inOrder(plans)
-  return [
-    { type: 'effect', params: ({ context, event }: Asked) => deed(context, event).effects } as const,
-    base.assign(({ context, event }) => deed(context, event).set),
-  ] as const
+  return [asks(deed), sets(deed)] as const
 }
 
 /** The questions before the body, while none is running. */
@@ -121,24 +124,21 @@ export const taskMachine = base.createMachine({
         /** To be started by whoever gets to it. */
         Scheduled: { on: QUESTIONS },
         AwaitingRetry: {
+          exit: does(disarmRetry),
           on: {
             'TIMER.retry': [
-              { guard: 'isHeldBack', target: 'Scheduled', actions: does(disarmRetry) },
-              {
-                guard: 'needsSlotsAgain',
-                target: 'AwaitingConcurrencySlot',
-                actions: does(disarmRetry),
-              },
-              { guard: 'isArmed', target: '#task.RUNNING.Retrying', actions: does(disarmRetry) },
+              { guard: 'isHeldBack', target: 'Scheduled' },
+              { guard: 'needsSlotsAgain', target: 'AwaitingConcurrencySlot' },
+              { guard: 'isArmed', target: '#task.RUNNING.Retrying' },
             ],
           },
         },
         AwaitingConcurrencySlot: {
           on: {
             START: QUESTIONS.START,
-            CANCEL: { target: '#task.CANCELLED', actions: does(releaseSlots) },
-            CANCELLED: { target: '#task.CANCELLED', actions: does(releaseSlots) },
-            CRASH: { target: '#task.CRASHED', actions: does(releaseSlots) },
+            CANCEL: { target: '#task.CANCELLED', actions: asks(releaseSlots) },
+            CANCELLED: { target: '#task.CANCELLED', actions: asks(releaseSlots) },
+            CRASH: { target: '#task.CRASHED', actions: asks(releaseSlots) },
           },
         },
       },
@@ -147,38 +147,38 @@ export const taskMachine = base.createMachine({
       initial: 'Pending',
       states: {
         Pending: { on: { ...QUESTIONS, ...STOPPED } },
-        NotReady: { entry: does(finish) },
+        NotReady: { entry: sets(finish) },
       },
     },
     RUNNING: {
       initial: 'Running',
-      entry: does(openSpan),
-      exit: does(closeSpan),
+      entry: sets(openSpan),
+      exit: sets(closeSpan),
       on: {
         COMPLETE: [
-          { guard: 'isSkipped', target: '#task.COMPLETED.Skipped', actions: does(releaseSlots) },
-          { target: '#task.COMPLETED.Completed', actions: does(releaseSlots) },
+          { guard: 'isSkipped', target: '#task.COMPLETED.Skipped', actions: asks(releaseSlots) },
+          { target: '#task.COMPLETED.Completed', actions: asks(releaseSlots) },
         ],
-        SKIP: { target: '#task.COMPLETED.Skipped', actions: does(releaseSlots) },
+        SKIP: { target: '#task.COMPLETED.Skipped', actions: asks(releaseSlots) },
         FAIL: [
           {
             guard: 'retriesNow',
             target: '#task.RUNNING.Retrying',
             reenter: true,
-            actions: does(countFailure),
+            actions: sets(countFailure),
           },
           {
             guard: 'retriesLater',
             target: '#task.SCHEDULED.AwaitingRetry',
             actions: does(countFailure, releaseSlots, armRetry),
           },
-          { guard: 'isTimedOut', target: '#task.FAILED.TimedOut', actions: does(releaseSlots) },
-          { target: '#task.FAILED.Failed', actions: does(releaseSlots) },
+          { guard: 'isTimedOut', target: '#task.FAILED.TimedOut', actions: asks(releaseSlots) },
+          { target: '#task.FAILED.Failed', actions: asks(releaseSlots) },
         ],
-        CRASH: { target: '#task.CRASHED', actions: does(releaseSlots) },
+        CRASH: { target: '#task.CRASHED', actions: asks(releaseSlots) },
         CANCEL: '#task.CANCELLING',
-        CANCELLED: { target: '#task.CANCELLED', actions: does(releaseSlots) },
-        RECOVER: { target: '#task.SCHEDULED.Scheduled', actions: does(releaseSlots) },
+        CANCELLED: { target: '#task.CANCELLED', actions: asks(releaseSlots) },
+        RECOVER: { target: '#task.SCHEDULED.Scheduled', actions: asks(releaseSlots) },
       },
       states: { Running: {}, Retrying: {} },
     },
@@ -189,14 +189,14 @@ export const taskMachine = base.createMachine({
     },
     CANCELLING: {
       initial: 'Cancelling',
-      on: { CANCELLED: { target: '#task.CANCELLED', actions: does(releaseSlots) } },
+      on: { CANCELLED: { target: '#task.CANCELLED', actions: asks(releaseSlots) } },
       states: { Cancelling: {} },
     },
     COMPLETED: {
       initial: 'Completed',
-      entry: does(finish),
+      entry: sets(finish),
       states: {
-        Completed: { on: { ROLL_BACK: { target: '#task.COMPLETED.RolledBack', actions: does(finish) } } },
+        Completed: { on: { ROLL_BACK: { target: '#task.COMPLETED.RolledBack', actions: sets(finish) } } },
         Cached: {},
         Skipped: {},
         RolledBack: {},
@@ -204,11 +204,11 @@ export const taskMachine = base.createMachine({
     },
     FAILED: {
       initial: 'Failed',
-      entry: does(finish),
+      entry: sets(finish),
       states: { Failed: {}, TimedOut: {}, TriggerFailed: {} },
     },
-    CRASHED: { initial: 'Crashed', entry: does(finish), states: { Crashed: {} } },
-    CANCELLED: { initial: 'Cancelled', entry: does(finish), states: { Cancelled: {} } },
+    CRASHED: { initial: 'Crashed', entry: sets(finish), states: { Crashed: {} } },
+    CANCELLED: { initial: 'Cancelled', entry: sets(finish), states: { Cancelled: {} } },
   },
 })
 
