@@ -147,7 +147,9 @@ export class SlotBook {
       if (strict) return { is: 'unsettled' }
       return this.#queued(this.#wait(want, worker, demands, now), now)
     }
-    const full = demands.filter(({ gauge, n }) => !gauge.fits(n, now) || this.#line.waits(gauge.limit.name))
+    const full = demands.filter(
+      ({ gauge, n }) => !gauge.fits(n, now) || this.#line.isBehind(gauge.limit.name, want.since),
+    )
     if (full.length === 0) return this.#grant(want, worker, demands, now)
     const closed = full.find(({ gauge }) => gauge.limit.strategy === 'cancelNew')
     if (closed) {

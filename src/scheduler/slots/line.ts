@@ -84,9 +84,10 @@ export class LineUp {
     return this.#lines.get(limit) ?? []
   }
 
-  /** Whether anybody waits for this limit. */
-  waits(limit: string): boolean {
-    return this.of(limit).length > 0
+  /** Whether somebody waits for this limit who would stand before a wish made at `since`. */
+  isBehind(limit: string, since: number): boolean {
+    const [first] = this.of(limit)
+    return first !== undefined && first.want.since <= since
   }
 
   add(waiter: Waiter): void {
