@@ -3,7 +3,7 @@
  * does not load a NATS client, and who only imports the port loads neither.
  */
 
-import { CallboardError, type Deps, hideCredentials, nearest, quote } from '../core/index.ts'
+import { CallboardError, type Deps, hideCredentials, nearest, quote, systemDeps } from '../core/index.ts'
 import type { Broker, BrokerOptions } from './port.ts'
 
 type Opener = (url: string, deps: Deps, options: BrokerOptions) => Promise<Broker>
@@ -25,11 +25,15 @@ const DRIVERS: Readonly<Record<string, Opener>> = {
 
 /**
  * A broker for this URL, not started yet: `embedded:<folder>`, `memory:[name]`, or `nats://host:port` (also `tls://`,
- * `ws://`, `wss://`).
+ * `ws://`, `wss://`). `deps` are by default the machine's own clock and randomness, and a logger that says nothing.
  *
  * @throws CB_E_BROKER_URL, CB_E_URL_OPTION, naming what is wrong and what is allowed
  */
-export async function openBroker(url: string, deps: Deps, options: BrokerOptions = {}): Promise<Broker> {
+export async function openBroker(
+  url: string,
+  deps: Deps = systemDeps(),
+  options: BrokerOptions = {},
+): Promise<Broker> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1] ?? ''
   const open = Object.hasOwn(DRIVERS, scheme) ? DRIVERS[scheme] : undefined
   if (open) return open(url, deps, options)
