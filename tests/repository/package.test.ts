@@ -4,7 +4,16 @@
  */
 
 import { execFileSync } from 'node:child_process'
-import { cpSync, globSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,6 +22,7 @@ import manifest from '../../package.json' with { type: 'json' }
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const TSC = join(ROOT, 'node_modules/.bin/tsc')
+const STRICT = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024', '--types', 'node']
 const entryPoints = Object.keys(manifest.exports).map((path) => path.replace(/^\./, manifest.name))
 
 const folder = mkdtempSync(join(tmpdir(), 'callboard-package-'))
@@ -34,6 +44,20 @@ beforeAll(() => {
 })
 
 afterAll(() => rmSync(folder, { recursive: true }))
+
+/** The programs in the documentation: blocks of TypeScript that import the package, by page. */
+const programs = globSync(['README.md', 'docs/**/*.md'], { cwd: ROOT }).flatMap((page) =>
+  blocks(page, 'ts')
+    .filter((code) => code.includes(`from '${manifest.name}/`))
+    .map((code) => ({ page, code })),
+)
+
+function blocks(page: string, language: string): string[] {
+  const text = readFileSync(join(ROOT, page), 'utf8')
+  return [...text.matchAll(/^```(.*)\n([\s\S]*?)^```$/gm)].flatMap(([, found, code = '']) =>
+    found === language ? [code] : [],
+  )
+}
 
 describe('the package', () => {
   test('holds the compiled sources with their types, the licence and the two pages, and nothing else', () => {
@@ -80,7 +104,24 @@ describe('the package', () => {
        export const wrong = (entry: Entry): string => entry.rev
       `,
     )
-    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024', '--types', 'node']
-    expect(run(userFolder, TSC, ...options, 'user.ts')).toBe('')
+    expect(run(userFolder, TSC, ...STRICT, 'user.ts')).toBe('')
+  })
+
+  test('is what the programs in the documentation use it for', () => {
+    expect(programs.map(({ page }) => page)).toContain('docs/tutorial/first-log.md')
+    const names = programs.map(({ code }, index) => {
+      writeFileSync(join(userFolder, `program-${index}.ts`), code)
+      return `program-${index}.ts`
+    })
+    expect(run(userFolder, TSC, ...STRICT, ...names)).toBe('')
+  })
+
+  test('makes the tutorial print what it says it prints', () => {
+    const page = 'docs/tutorial/first-log.md'
+    const [code = ''] = blocks(page, 'ts')
+    const [said = ''] = blocks(page, '').filter((text) => text.includes('the race:'))
+    writeFileSync(join(userFolder, 'tutorial.ts'), code)
+    const printed = run(userFolder, process.execPath, 'tutorial.ts')
+    expect(printed.split('\n').toSorted()).toEqual(said.split('\n').toSorted())
   })
 })
