@@ -1,0 +1,229 @@
+/**
+ * JetStream's API: one method per call that this driver makes, in its documented JSON over request and reply. Every
+ * answer is either what was asked for or a coded error; `undefined` stands for "is not there" where that is an answer.
+ */
+
+import { type Msg, MsgHdrsImpl } from '@nats-io/transport-node'
+import { CallboardError } from '../../core/index.ts'
+import { nobodyAnswers, unavailable } from './failures.ts'
+import { isNobody } from './inbox.ts'
+import type { CallOptions, Link } from './link.ts'
+import {
+  API,
+  type ApiError,
+  type ConsumerConfig,
+  type ConsumerInfo,
+  HEADER,
+  type Reply,
+  type StoredMessage,
+  type StreamConfig,
+  type StreamInfo,
+} from './wire.ts'
+
+/** A message as a stream holds it. */
+export interface Stored {
+  readonly seq: number
+  readonly subject: string
+  /** Milliseconds since the epoch, by the server's clock. */
+  readonly at: number
+  readonly text: string
+  header(name: string): string
+  /** The payload, for what is not text. */
+  readonly data: Uint8Array
+}
+
+/** An answer of the API that is an error which nothing here gives a better name. */
+export class JetStreamError extends CallboardError {
+  readonly apiCode: number
+
+  constructor(what: string, error: ApiError) {
+    super(
+      'CB_E_BROKER_UNAVAILABLE',
+      `The NATS server was asked ${what}, but refused: ${error.description} (${error.err_code}).`,
+      { details: { apiCode: error.err_code } },
+    )
+    this.apiCode = error.err_code
+  }
+}
+
+export class Api {
+  readonly #link: Link
+
+  constructor(link: Link) {
+    this.#link = link
+  }
+
+  /** Part of `start`. @throws CB_E_JETSTREAM_OFF, CB_E_BROKER_AUTH, CB_E_BROKER_UNAVAILABLE */
+  async assertJetStream(): Promise<void> {
+    const what = 'whether JetStream is on'
+    const message = await this.#link.call('$JS.API.INFO', '', what, { early: true })
+    if (isNobody(message)) throw jetStreamOff('nobody answers for it')
+    readReply(message, what)
+  }
+
+  streamInfo(stream: string, options?: CallOptions): Promise<StreamInfo | undefined> {
+    return orMissing(
+      this.#call(`STREAM.INFO.${stream}`, '', `to describe the stream ${stream}`, options),
+      API.streamNotFound,
+    )
+  }
+
+  /** Messages of a stream by subject, as far as there are any. */
+  async subjectCounts(stream: string, filter: string): Promise<Readonly<Record<string, number>>> {
+    const info: { state: { subjects?: Record<string, number> } } = await this.#call(
+      `STREAM.INFO.${stream}`,
+      JSON.stringify({ subjects_filter: filter }),
+      `to count messages in the stream ${stream}`,
+    )
+    return info.state.subjects ?? {}
+  }
+
+  createStream(config: StreamConfig, options?: CallOptions): Promise<StreamInfo> {
+    const what = `to create the stream ${config.name}`
+    return this.#call(`STREAM.CREATE.${config.name}`, JSON.stringify(config), what, options)
+  }
+
+  updateStream(config: Partial<StreamConfig> & { name: string }, options?: CallOptions): Promise<StreamInfo> {
+    const what = `to change the stream ${config.name}`
+    return this.#call(`STREAM.UPDATE.${config.name}`, JSON.stringify(config), what, options)
+  }
+
+  /** The name and the filter stand in the subject too, so that permissions can name them. */
+  createConsumer(stream: string, config: ConsumerConfig): Promise<ConsumerInfo> {
+    const name = config.durable_name ?? config.name
+    const filter = config.filter_subject === undefined ? '' : `.${config.filter_subject}`
+    return this.#call(
+      `CONSUMER.CREATE.${stream}.${name}${filter}`,
+      JSON.stringify({ stream_name: stream, config }),
+      `to create the consumer ${name} of ${stream}`,
+    )
+  }
+
+  consumerInfo(stream: string, consumer: string): Promise<ConsumerInfo | undefined> {
+    const what = `to describe the consumer ${consumer} of ${stream}`
+    return orMissing(this.#call(`CONSUMER.INFO.${stream}.${consumer}`, '', what), API.consumerNotFound)
+  }
+
+  async deleteConsumer(stream: string, consumer: string): Promise<void> {
+    const what = `to delete the consumer ${consumer} of ${stream}`
+    await orMissing(this.#call(`CONSUMER.DELETE.${stream}.${consumer}`, '', what), API.consumerNotFound)
+  }
+
+  /** `false` when there is no such message (any more). Its bytes are not overwritten: that is slow and nobody asked. */
+  async deleteMessage(stream: string, seq: number): Promise<boolean> {
+    const body = JSON.stringify({ seq, no_erase: true })
+    const what = `to delete message ${seq} of ${stream}`
+    try {
+      await this.#call(`STREAM.MSG.DELETE.${stream}`, body, what)
+      return true
+    } catch (error) {
+      if (
+        error instanceof JetStreamError &&
+        (error.apiCode === API.deleteFailed || error.apiCode === API.messageNotFound)
+      )
+        return false
+      throw error
+    }
+  }
+
+  /** The newest message of a subject, by the quickest way: any replica may answer. */
+  async lastMessage(stream: string, subject: string): Promise<Stored | undefined> {
+    return this.#direct(`$JS.API.DIRECT.GET.${stream}.${subject}`, '', `to read ${subject}`)
+  }
+
+  /** A message by its sequence, by the quickest way. */
+  async messageAt(stream: string, seq: number): Promise<Stored | undefined> {
+    return this.#direct(
+      `$JS.API.DIRECT.GET.${stream}`,
+      JSON.stringify({ seq }),
+      `to read message ${seq} of ${stream}`,
+    )
+  }
+
+  /** The newest message of a subject, from the stream's leader: never older than what was acknowledged. */
+  async lastMessageOfLeader(stream: string, subject: string): Promise<Stored | undefined> {
+    const body = JSON.stringify({ last_by_subj: subject })
+    const found: StoredMessage | undefined = await orMissing(
+      this.#call(`STREAM.MSG.GET.${stream}`, body, `to read ${subject}`),
+      API.messageNotFound,
+    )
+    return found && storedOfApi(found)
+  }
+
+  async #direct(subject: string, body: string, what: string): Promise<Stored | undefined> {
+    const message = await this.#link.call(subject, body, what)
+    if (isNobody(message)) throw nobodyAnswers(what)
+    const status = message.headers?.code ?? 0
+    if (status === 404) return undefined
+    if (status !== 0) throw unavailable(what, `it answered ${message.headers?.status}`)
+    return storedOfDirect(message)
+  }
+
+  async #call<T>(operation: string, body: string, what: string, options?: CallOptions): Promise<T> {
+    const message = await this.#link.call(`$JS.API.${operation}`, body, what, options)
+    if (isNobody(message)) throw nobodyAnswers(what)
+    return readReply(message, what)
+  }
+}
+
+function readReply<T>(message: Msg, what: string): T {
+  const reply: Reply<T> = JSON.parse(message.string())
+  if (!isFailure(reply)) return reply
+  const { err_code, description } = reply.error
+  switch (err_code) {
+    case API.notAvailable:
+      throw unavailable(what, `it answered "${description}"`)
+    case API.notEnabled:
+    case API.notEnabledForAccount:
+      throw jetStreamOff(description)
+    default:
+      throw new JetStreamError(what, reply.error)
+  }
+}
+
+function jetStreamOff(reason: string): CallboardError {
+  return new CallboardError(
+    'CB_E_JETSTREAM_OFF',
+    `JetStream is off at this NATS server or for this account (${reason}). Start nats-server with -js, or enable JetStream for the account.`,
+  )
+}
+
+function isFailure<T>(reply: Reply<T>): reply is { readonly error: ApiError } {
+  return typeof reply === 'object' && reply !== null && 'error' in reply
+}
+
+async function orMissing<T>(call: Promise<T>, missing: number): Promise<T | undefined> {
+  try {
+    return await call
+  } catch (error) {
+    if (error instanceof JetStreamError && error.apiCode === missing) return undefined
+    throw error
+  }
+}
+
+function storedOfDirect(message: Msg): Stored {
+  const header = (name: string) => message.headers?.get(name) ?? ''
+  return {
+    seq: Number(header(HEADER.sequence)),
+    subject: header(HEADER.subject),
+    at: Date.parse(header(HEADER.timeStamp)),
+    header,
+    data: message.data,
+    get text() {
+      return message.string()
+    },
+  }
+}
+
+function storedOfApi({ message }: StoredMessage): Stored {
+  const data = Buffer.from(message.data ?? '', 'base64')
+  const headers = message.hdrs ? MsgHdrsImpl.decode(Buffer.from(message.hdrs, 'base64')) : undefined
+  return {
+    seq: message.seq,
+    subject: message.subject,
+    at: Date.parse(message.time),
+    header: (name) => headers?.get(name) ?? '',
+    data,
+    text: data.toString(),
+  }
+}

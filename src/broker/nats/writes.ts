@@ -1,0 +1,145 @@
+/**
+ * Every write to a stream goes through here.
+ *
+ * Invariants
+ * (W1) At most `IN_FLIGHT` writes are under way on a connection; a bounded number waits, in order; more is CB_E_BUSY.
+ * (W2) A message id names one write for ever. Servers look for it before anything else, so a write whose answer was
+ *      lost can be sent again: if the first one landed, the answer is its sequence and `duplicate`.
+ * (W3) `idle` resolves when no write is under way any more: that is what stopping waits for.
+ */
+
+import { headers, type MsgHdrs } from '@nats-io/transport-node'
+import { CallboardError, sleep } from '../../core/index.ts'
+import { lossFailure, nobodyAnswers, unavailable } from './failures.ts'
+import { isNobody, type Loss } from './inbox.ts'
+import type { Link } from './link.ts'
+import { isAnswered } from './requests.ts'
+import { API, type ApiError, HEADER, type PubAck } from './wire.ts'
+
+export type Written =
+  | { readonly is: 'stored'; readonly seq: number; readonly duplicate: boolean }
+  /** The expected sequence is not that of the newest message, or another write on the subject is under way. */
+  | { readonly is: 'outdated' }
+  | { readonly is: 'lost'; readonly why: Loss | 'nobody' }
+
+export interface Write {
+  readonly subject: string
+  readonly body: Uint8Array | string
+  /** (W2) */
+  readonly id: string
+  /** The subject's newest message must be this one; 0: there must be none. */
+  readonly expect?: number
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const IN_FLIGHT = 256
+const MOST_WAITING = 16_384
+const PAUSE_MS = 50
+
+export class Writes {
+  readonly #link: Link
+  readonly #waiting: (() => void)[] = []
+  #underWay = 0
+  #idle: (() => void) | undefined
+
+  constructor(link: Link) {
+    this.#link = link
+  }
+
+  /** Runs one write when there is room for it (W1). @throws CB_E_BUSY */
+  async run<T>(write: () => Promise<T>): Promise<T> {
+    if (this.#underWay < IN_FLIGHT) this.#underWay++
+    else await this.#turn()
+    try {
+      return await write()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next) next()
+      else if (--this.#underWay === 0) this.#idle?.()
+    }
+  }
+
+  /** (W3), or after `patienceMs`. */
+  async idle(patienceMs: number): Promise<void> {
+    if (this.#underWay === 0) return
+    const over = new AbortController()
+    const finished = new Promise<void>((resolve) => {
+      this.#idle = resolve
+    })
+    await Promise.race([finished, sleep(this.#link.deps.clock, patienceMs, over.signal)])
+    over.abort()
+  }
+
+  /** One try. @throws CB_E_STORE_FULL, CB_E_PAYLOAD_TOO_LARGE, CB_E_BROKER_AUTH */
+  async send(write: Write, timeoutMs: number): Promise<Written> {
+    const answer = await this.#link.ask(write.subject, write.body, timeoutMs, headersOf(write))
+    if (!isAnswered(answer)) {
+      if (answer.unanswered === 'denied') throw lossFailure('denied', `to publish to ${write.subject}`)
+      return { is: 'lost', why: answer.unanswered }
+    }
+    if (isNobody(answer)) return { is: 'lost', why: 'nobody' }
+    const ack: PubAck = JSON.parse(answer.string())
+    if (ack.error) return refusal(write, ack.error)
+    return { is: 'stored', seq: ack.seq ?? 0, duplicate: ack.duplicate === true }
+  }
+
+  /**
+   * Sends until there is an answer, within `callTimeoutMs`.
+   *
+   * @throws CB_E_BROKER_UNAVAILABLE when there is none, and what `send` throws
+   */
+  async settle(write: Write): Promise<Exclude<Written, { is: 'lost' }>> {
+    const { clock } = this.#link.deps
+    const what = `to publish to ${write.subject}`
+    const until = clock.monotonic() + this.#link.callTimeoutMs
+    for (;;) {
+      if (!(await this.#link.whenUp(until))) throw unavailable(what, 'there is no connection')
+      const written = await this.send(write, Math.max(1, until - clock.monotonic()))
+      if (written.is !== 'lost') return written
+      if (clock.monotonic() + PAUSE_MS >= until || written.why === 'stopped')
+        throw written.why === 'nobody' ? nobodyAnswers(what) : lossFailure(written.why, what)
+      await sleep(clock, PAUSE_MS)
+    }
+  }
+
+  #turn(): Promise<void> {
+    if (this.#waiting.length >= MOST_WAITING)
+      throw new CallboardError(
+        'CB_E_BUSY',
+        `${MOST_WAITING} writes wait for the NATS server already; this one was not taken. Try again in a moment.`,
+      )
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+}
+
+function headersOf(write: Write): MsgHdrs {
+  const set = headers()
+  set.set(HEADER.messageId, write.id)
+  if (write.expect !== undefined) set.set(HEADER.expectedLastSubjectSequence, String(write.expect))
+  if (write.headers) for (const [name, value] of Object.entries(write.headers)) set.set(name, value)
+  return set
+}
+
+function refusal(write: Write, error: ApiError): Written {
+  switch (error.err_code) {
+    case API.wrongLastSequence:
+    case API.wrongLastSequenceInFlight:
+    case API.duplicateInFlight:
+      return { is: 'outdated' }
+    case API.storeFailed:
+    case API.insufficientResources:
+    case API.storageExceeded:
+    case API.resourceLimits:
+      throw new CallboardError(
+        'CB_E_STORE_FULL',
+        `The NATS server has no room for a message to ${write.subject}: ${error.description}. Nothing was written. Raise the quota of its stream, or free space.`,
+      )
+    case API.messageTooLarge:
+      throw new CallboardError(
+        'CB_E_PAYLOAD_TOO_LARGE',
+        `The NATS server refused a message to ${write.subject}: ${error.description}. Nothing was written.`,
+      )
+    default:
+      throw unavailable(`to publish to ${write.subject}`, `refused: ${error.description} (${error.err_code})`)
+  }
+}
