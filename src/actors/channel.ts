@@ -26,6 +26,8 @@ export interface RunStart {
   readonly epoch: number
   /** 1 for the first run, +1 by each flow retry; not raised by resume or recovery. */
   readonly runCount: number
+  /** Of earlier attempts: chooses the delay of the next retry. */
+  readonly failures: number
   readonly scheduledTime: number
   readonly deployment?: string
   readonly parent?: { readonly run: string; readonly key: string }
@@ -85,8 +87,8 @@ export interface TaskReport {
 }
 
 export type TaskAnswer =
-  /** Run the body. `attempt` is the run count. */
-  | { readonly do: 'run'; readonly attempt: number }
+  /** Run the body. `attempt` is the run count; `failures` before it choose the delay of the next retry. */
+  | { readonly do: 'run'; readonly attempt: number; readonly failures: number }
   /** It is settled, and in the log. */
   | {
       readonly do: 'settled'
@@ -134,6 +136,8 @@ export interface ChildAnswer {
 export interface HostCalls {
   'task.call': { in: TaskCall; out: TaskAnswer }
   'task.report': { in: TaskReport; out: TaskAnswer }
+  /** A completed task run is undone, by the code's own means; answered once that is in the log. */
+  'task.rollback': { in: { readonly id: string; readonly message?: string }; out: null }
   wait: { in: WaitRequest; out: WaitOutcome }
   'child.start': { in: ChildRequest; out: ChildAnswer }
   'child.join': { in: { readonly run: string }; out: ChildAnswer }
@@ -154,13 +158,15 @@ export interface HostPort {
   call<K extends keyof HostCalls>(kind: K, input: HostCalls[K]['in']): Promise<HostCalls[K]['out']>
 }
 
-/** Why the code must go. */
-export type LeaveReason = 'cancelled' | 'suspended' | 'parked' | 'fenced' | 'draining' | 'timed-out'
+/** Why the code must go. `ended`: its run, or its attempt, has come to an end that it need not have heard of. */
+export type LeaveReason = 'cancelled' | 'suspended' | 'parked' | 'fenced' | 'draining' | 'timed-out' | 'ended'
 
 /** A run's code, as the host sees it. */
 export interface RunningCode {
   /** How the flow function ended; settles once, and never after `leave` unless the code ends by itself. */
   readonly ended: Promise<BodyOutcome>
+  /** Resolves when nothing of it runs any more: it has ended, or has left as far as the runner can see. */
+  readonly gone: Promise<void>
   /** Tells the code to go: abort signals fire, calls stay unanswered. */
   leave(reason: LeaveReason): void
   /** Ends it by force where that is possible; resolves with whether nothing of it can act any more. */

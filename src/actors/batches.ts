@@ -1,0 +1,125 @@
+/**
+ * What is on its way into a log, in order: the entry in flight, those that are full and wait, and the one that
+ * gathers. Knows sizes and revisions, and nothing of runs, brokers or time.
+ */
+
+import type { Rev } from '../broker/index.ts'
+import type { RunRecord } from './records.ts'
+import type { ChartSnapshot, FlowContext } from './run-state.ts'
+
+/** Room in an entry for its head. */
+const HEAD_BYTES = 256
+
+export interface Batch<Rider> {
+  readonly texts: string[]
+  readonly records: RunRecord[]
+  /** Who is answered once it is in the log. */
+  readonly riders: Rider[]
+  /** The flow run as it is after this entry. */
+  flow: ChartSnapshot<FlowContext> | undefined
+  bytes: number
+  /** Somebody waits for it. */
+  urgent: boolean
+}
+
+/** The records of one proposal, written out. They stand in one entry. */
+export interface Encoded {
+  readonly records: readonly RunRecord[]
+  readonly texts: readonly string[]
+  readonly bytes: number
+}
+
+export class Batches<Rider> {
+  readonly #limit: number
+  #flying: Batch<Rider> | undefined
+  #sealed: Batch<Rider>[] = []
+  #gathering: Batch<Rider> = newBatch()
+  #bytes = 0
+
+  /** `limit`: bytes of an entry. */
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  /** The largest that one proposal may be. */
+  get room(): number {
+    return this.#limit - HEAD_BYTES
+  }
+
+  /** Bytes of all records that are not in the log yet. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get isEmpty(): boolean {
+    return this.newest === undefined
+  }
+
+  /** Whether anything asks to be written now. */
+  get isUrgent(): boolean {
+    return this.#sealed.length > 0 || this.#gathering.urgent
+  }
+
+  /** The last one with anything in it. */
+  get newest(): Batch<Rider> | undefined {
+    return this.#gathering.texts.length > 0 ? this.#gathering : (this.#sealed.at(-1) ?? this.#flying)
+  }
+
+  /** Whether everything is in flight. */
+  get isAllFlying(): boolean {
+    return this.#sealed.length === 0 && this.#gathering.texts.length === 0
+  }
+
+  /** Adds records to the batch that gathers, or to a new one when they do not fit. */
+  add({ records, texts, bytes }: Encoded): Batch<Rider> {
+    if (this.#gathering.bytes + bytes > this.#limit) {
+      this.#sealed.push(this.#gathering)
+      this.#gathering = newBatch()
+    }
+    const batch = this.#gathering
+    for (const record of records) batch.records.push(record)
+    for (const text of texts) batch.texts.push(text)
+    batch.bytes += bytes
+    this.#bytes += bytes
+    return batch
+  }
+
+  /** The revision that the batch gathering will have, on top of a log at `rev`. */
+  revAfter(rev: Rev): Rev {
+    return rev + (this.#flying === undefined ? 0 : 1) + this.#sealed.length + 1
+  }
+
+  hurry(): void {
+    if (this.#gathering.texts.length > 0) this.#gathering.urgent = true
+  }
+
+  /** The next one to be written, which is in flight from now on. */
+  takeOff(): Batch<Rider> | undefined {
+    this.#flying = this.#sealed.shift()
+    if (this.#flying === undefined && this.#gathering.urgent) {
+      this.#flying = this.#gathering
+      this.#gathering = newBatch()
+    }
+    return this.#flying
+  }
+
+  /** The one in flight is in the log. */
+  landed(): void {
+    this.#bytes -= this.#flying === undefined ? 0 : this.#flying.bytes - HEAD_BYTES
+    this.#flying = undefined
+  }
+
+  /** Forgets everything; returns who was waiting, in order. */
+  clear(): Rider[] {
+    const all = [...(this.#flying ? [this.#flying] : []), ...this.#sealed, this.#gathering]
+    this.#flying = undefined
+    this.#sealed = []
+    this.#gathering = newBatch()
+    this.#bytes = 0
+    return all.flatMap((batch) => batch.riders)
+  }
+}
+
+function newBatch<Rider>(): Batch<Rider> {
+  return { texts: [], records: [], riders: [], flow: undefined, bytes: HEAD_BYTES, urgent: false }
+}

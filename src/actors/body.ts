@@ -1,0 +1,147 @@
+/** One attempt of a task's body: its signal, its time-out, and what became of it, as a report. */
+
+import { type Deps, decodeJson, encodeToJson, formatDuration, type JsonValue } from '../core/index.ts'
+import type { BodyOutcome } from './channel.ts'
+import type { ValueRef } from './events.ts'
+import { failureOf } from './failures.ts'
+import { type RetryPolicy, retryDelay } from './retry-policy.ts'
+
+/** What a body is called with. */
+export interface BodyContext {
+  /** Fires when the body must stop: it has taken too long, or the run's code must leave. */
+  readonly signal: AbortSignal
+  /** 1 for the first run of the body. */
+  readonly attempt: number
+  /** Of earlier attempts. A body that runs again after a recovery has the same. */
+  readonly failures: number
+  /** The same for every attempt of this task run, and for no other: hand it to what must not act twice. */
+  readonly idempotencyKey: string
+}
+
+export type Body<T> = (context: BodyContext) => T | Promise<T>
+
+/** What a returned value means: undefined for "it is the result". */
+export type Interpret = (returned: unknown) => BodyOutcome | undefined
+
+export interface AttemptOptions {
+  readonly attempt: number
+  /** Of earlier attempts. */
+  readonly failures: number
+  readonly idempotencyKey: string
+  readonly timeoutMs: number | null
+  readonly retry: RetryPolicy
+  readonly interpret?: Interpret | undefined
+}
+
+/** An attempt under way. Its signal is made when somebody looks at it: most bodies never do. */
+export class Attempt implements BodyContext {
+  readonly attempt: number
+  readonly failures: number
+  readonly idempotencyKey: string
+  readonly #deps: Deps
+  readonly #options: AttemptOptions
+  #controller: AbortController | undefined
+  #aborted: { readonly reason: unknown } | undefined
+
+  constructor(deps: Deps, options: AttemptOptions) {
+    this.#deps = deps
+    this.#options = options
+    this.attempt = options.attempt
+    this.failures = options.failures
+    this.idempotencyKey = options.idempotencyKey
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason)
+    }
+    return this.#controller.signal
+  }
+
+  abort(reason: unknown): void {
+    this.#aborted ??= { reason }
+    this.#controller?.abort(reason)
+  }
+
+  /** Runs the body. Never rejects. */
+  async run(body: Body<unknown>): Promise<BodyOutcome> {
+    const { timeoutMs, interpret } = this.#options
+    try {
+      const returned = timeoutMs === null ? await body(this) : await this.#withTimeout(body, timeoutMs)
+      if (returned === TIMED_OUT) return await this.#timedOut(timeoutMs ?? 0)
+      const outcome = interpret?.(returned)
+      if (outcome === undefined) return completed(returned)
+      return outcome.is === 'failed' ? await this.#withDelay(outcome, errorIn(outcome)) : outcome
+    } catch (error) {
+      return this.#withDelay(failed(error), error)
+    }
+  }
+
+  async #withTimeout(body: Body<unknown>, timeoutMs: number): Promise<unknown> {
+    let timer: { cancel(): void } | undefined
+    const tooLong = new Promise<typeof TIMED_OUT>((resolve) => {
+      timer = this.#deps.clock.setTimer(timeoutMs, () => resolve(TIMED_OUT))
+    })
+    try {
+      return await Promise.race([body(this), tooLong])
+    } finally {
+      timer?.cancel()
+    }
+  }
+
+  #timedOut(timeoutMs: number): Promise<BodyOutcome> {
+    const message = `The task took longer than ${formatDuration(timeoutMs)}.`
+    const error = new DOMException(message, 'TimeoutError')
+    this.abort(error)
+    return this.#withDelay({ ...failed(error), name: 'TimedOut' }, error)
+  }
+
+  /** (C1) How long the policy would wait; whether a retry is left is the host's to say. */
+  async #withDelay(outcome: Failed, error: unknown): Promise<BodyOutcome> {
+    const { clock, random } = this.#deps
+    const failures = this.#options.failures + 1
+    const question = { error, failures, draw: random.next(), now: clock.now() }
+    return { ...outcome, retryDelayMs: await retryDelay(this.#options.retry, question) }
+  }
+}
+
+type Failed = Extract<BodyOutcome, { is: 'failed' }>
+
+const TIMED_OUT = Symbol('timed out')
+
+function errorIn(outcome: Failed): unknown {
+  return outcome.failure?.value === undefined ? new Error(outcome.message) : decodeJson(outcome.failure.value)
+}
+
+/** A failure that is not retried, unless somebody works out a delay for it. */
+export function failed(thrown: unknown): Failed {
+  const failure = failureOf(thrown)
+  return { is: 'failed', message: failure.message, failure, retryDelayMs: null }
+}
+
+/** What was returned, as a result; a failure when it cannot be stored. */
+export function completed(returned: unknown): BodyOutcome {
+  if (returned === undefined) return { is: 'completed' }
+  try {
+    return { is: 'completed', result: refOf(returned, 'result') }
+  } catch (error) {
+    return failed(error)
+  }
+}
+
+/**
+ * A value as it goes over the channel. It shares nothing with the user's: what code does to its own objects later must
+ * not reach the run's state.
+ *
+ * @throws CB_E_VALUE_UNSERIALISABLE
+ */
+export function refOf(value: unknown, what: string): ValueRef {
+  return { v: copyOf(encodeToJson(value, what)) }
+}
+
+function copyOf(json: JsonValue): JsonValue {
+  if (typeof json !== 'object' || json === null) return json
+  if (Array.isArray(json)) return json.map(copyOf)
+  return Object.fromEntries(Object.entries(json).map(([key, part]) => [key, copyOf(part)]))
+}

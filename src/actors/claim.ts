@@ -1,0 +1,117 @@
+/**
+ * Taking a run: address → load → fold → slots → claim. Whatever does not lead to a hosted run leaves nothing behind.
+ */
+
+import type { Subscription } from '../broker/index.ts'
+import type { HostContext } from './host-context.ts'
+import { answerMessage } from './host-messages.ts'
+import { HostedRun, type HostedRunOptions } from './hosted-run.ts'
+import { runAddress } from './messages.ts'
+import { openRun } from './open-run.ts'
+import type { CreatedRecord } from './records.ts'
+import type { RunState } from './run-state.ts'
+import { asJson } from './shape.ts'
+import type { SlotAnswer } from './slots.ts'
+import { parseTag } from './states.ts'
+
+export type Claim =
+  /** Claimed here. It may be over again by now. */
+  | { readonly is: 'claimed'; readonly run: HostedRun; readonly address: Subscription }
+  /** Somebody else has it, it is not due, a limit refuses it, it has ended, or it never was. */
+  | { readonly is: 'stale' }
+  /** Nobody here has code for it. */
+  | { readonly is: 'not-served'; readonly flow: string }
+
+export type HostedHooks = Pick<HostedRunOptions, 'over' | 'changed'>
+
+/** Where the messages for a run go while it is being claimed, and after. */
+interface Door {
+  readonly address: Promise<Subscription>
+  run: HostedRun | undefined
+}
+
+/** Claims the run with this id. */
+export async function claimRun(context: HostContext, id: string, hooks: HostedHooks): Promise<Claim> {
+  const door = openDoor(context, id)
+  const opened = Promise.all([openRun(context.broker, context.deps, id), door.address])
+  return keepDoor(door, async () => {
+    const [state] = await opened
+    return state === undefined || !isClaimable(state) ? { is: 'stale' } : enter(context, door, state, hooks)
+  })
+}
+
+/** Creates a run and claims it, in one entry. `state` is what the record makes of it, at revision 0. */
+export function claimNew(
+  context: HostContext,
+  state: RunState,
+  created: CreatedRecord,
+  hooks: HostedHooks,
+): Promise<Claim> {
+  const door = openDoor(context, state.id)
+  return keepDoor(door, () => enter(context, door, state, hooks, created))
+}
+
+function openDoor(context: HostContext, id: string): Door {
+  const door: Door = {
+    run: undefined,
+    address: context.broker.bus.subscribe(runAddress(id), async ({ value }) => {
+      if (door.run === undefined) return { outcome: 'elsewhere' }
+      const reply = await answerMessage(context, door.run, value)
+      return reply === undefined ? undefined : asJson(reply)
+    }),
+  }
+  return door
+}
+
+type Entered = { readonly is: 'claimed'; readonly run: HostedRun } | Exclude<Claim, { is: 'claimed' }>
+
+/** Closes the door again unless the run was claimed. */
+async function keepDoor(door: Door, entering: () => Promise<Entered>): Promise<Claim> {
+  let entered: Entered = { is: 'stale' }
+  try {
+    entered = await entering()
+    return entered.is === 'claimed' ? { ...entered, address: await door.address } : entered
+  } finally {
+    if (entered.is !== 'claimed')
+      await door.address.then(
+        (address) => address.stop(),
+        () => {},
+      )
+  }
+}
+
+async function enter(
+  context: HostContext,
+  door: Door,
+  state: RunState,
+  hooks: HostedHooks,
+  created?: CreatedRecord,
+): Promise<Entered> {
+  const { flow, policy } = state.created
+  const runner = context.runners.find((candidate) => candidate.serves(flow))
+  if (runner === undefined) return { is: 'not-served', flow }
+  const slots = await slotsFor(context, state.id, policy.limits)
+  const run = new HostedRun({
+    context,
+    runner,
+    state,
+    ...hooks,
+    ...(created === undefined ? {} : { created }),
+  })
+  if (slots.is === 'denied') {
+    await run.refuse(slots.reason)
+    return { is: 'stale' }
+  }
+  door.run = run
+  return (await run.claim({ mayStart: slots.is === 'granted' })) ? { is: 'claimed', run } : { is: 'stale' }
+}
+
+function slotsFor({ deps, slots }: HostContext, run: string, limits: readonly string[]): Promise<SlotAnswer> {
+  if (limits.length === 0) return Promise.resolve({ is: 'granted' })
+  return slots.acquire({ holder: { run }, limits, since: deps.clock.now() })
+}
+
+/** What the chart will say, without an append: most items are fresh, and a stale one costs nothing more. */
+function isClaimable({ flow }: RunState): boolean {
+  return parseTag(flow.tag).type === 'SCHEDULED' && flow.context.worker === null
+}

@@ -1,0 +1,113 @@
+/**
+ * Bringing a run into being: its first entry, on revision 0 of its own log. With an idempotency key, the key is bound to
+ * the id before, so that however often, from wherever, the same key comes, there is one run.
+ */
+
+import { createHash } from 'node:crypto'
+import type { Broker } from '../broker/index.ts'
+import { CallboardError, type Deps, isJsonObject, mintId, partitionOf } from '../core/index.ts'
+import { appendSettled } from './append.ts'
+import { encodeEntry } from './codec.ts'
+import { effectsOf, enqueueRun } from './effects.ts'
+import type { FlowPolicy, Sender, ValueRef } from './events.ts'
+import { type CreatedRecord, RECORD_VERSION } from './records.ts'
+import { createdRecord } from './rules.ts'
+import { storeValue } from './values.ts'
+
+/** The bucket that binds idempotency keys to runs. */
+export const IDEMPOTENCY_BUCKET = 'idempotency'
+/** How long a key is remembered: as long as terminal runs are kept. */
+export const IDEMPOTENCY_MS = 30 * 24 * 3_600_000
+
+export interface NewRun {
+  readonly flow: string
+  readonly flowVersion?: string
+  readonly name: string
+  readonly parameters: ValueRef
+  readonly policy: FlowPolicy
+  readonly by: Sender
+  readonly tags?: readonly string[]
+  /** When it is to start, ms since the epoch. Default: now. */
+  readonly scheduledTime?: number
+  /** Of this flow: another run with the same key is the same run, for 30 days. */
+  readonly idempotencyKey?: string
+  readonly deployment?: string
+  /** The run that calls this one, and the key it knows it by. */
+  readonly parent?: { readonly run: string; readonly key: string }
+  /** The run at the top: the new one is minted into its partition. */
+  readonly root?: string
+  /** Minted by the caller before; by default here. */
+  readonly id?: string
+}
+
+export interface CreatedRun {
+  readonly run: string
+  /** It was there already. */
+  readonly existing: boolean
+}
+
+/**
+ * Makes a run, and puts it into its queue when it is due.
+ *
+ * @throws CB_E_PAYLOAD_TOO_LARGE, and what the broker throws; nothing is half made
+ */
+export async function createRun(broker: Broker, deps: Deps, input: NewRun): Promise<CreatedRun> {
+  const { run, isBound } = await identify(broker, deps, input)
+  if (isBound && (await broker.log.last(run)) !== undefined) return { run, existing: true }
+  const record = await recordOf(broker, deps, run, input)
+  const texts = encodeEntry({ k: 'head', v: RECORD_VERSION, snap: 0 }, [record])
+  const outcome = await appendSettled(broker, deps, run, texts, 0, new AbortController().signal)
+  if (outcome === 'conflict') return { run, existing: true }
+  await enqueue(broker, deps, run, record)
+  return { run, existing: false }
+}
+
+/** The record that a new run begins with. */
+export async function recordOf(
+  broker: Pick<Broker, 'objects'>,
+  deps: Deps,
+  run: string,
+  input: NewRun,
+): Promise<CreatedRecord> {
+  const now = deps.clock.now()
+  const { id: _, ...created } = input
+  return createdRecord({
+    ...created,
+    at: now,
+    scheduledTime: input.scheduledTime ?? now,
+    tags: input.tags ?? [],
+    parameters: await storeValue(broker.objects, deps, run, input.parameters),
+  })
+}
+
+/** The id of a new run; `isBound` when its key may have been bound to it by somebody else. */
+export async function identify(
+  broker: Broker,
+  deps: Deps,
+  { flow, id, idempotencyKey, root }: NewRun,
+): Promise<{ readonly run: string; readonly isBound: boolean }> {
+  const run = id ?? mintId(deps, root === undefined ? undefined : partitionOf(root))
+  if (idempotencyKey === undefined) return { run, isBound: id !== undefined }
+  const bucket = await broker.kv.bucket(IDEMPOTENCY_BUCKET, { ttlMs: IDEMPOTENCY_MS })
+  const key = createHash('sha256').update(`${flow}\n${idempotencyKey}`).digest('hex')
+  for (;;) {
+    if ((await bucket.create(key, { run })) !== undefined) return { run, isBound: false }
+    const bound = await bucket.get(key)
+    if (bound === undefined) continue // it ran out between the two
+    if (isJsonObject(bound.value) && typeof bound.value.run === 'string')
+      return { run: bound.value.run, isBound: true }
+    throw new CallboardError(
+      'CB_E_STORE_DAMAGED',
+      `The idempotency key ${JSON.stringify(idempotencyKey)} of flow ${flow} is bound to no run. Delete the key ${key} from the bucket '${IDEMPOTENCY_BUCKET}'.`,
+    )
+  }
+}
+
+async function enqueue(broker: Broker, deps: Deps, run: string, record: CreatedRecord): Promise<void> {
+  for (const { id, effect } of effectsOf(run, 1, [record], 1)) {
+    if (effect.do !== 'enqueue') continue
+    await enqueueRun(broker.queue, run, effect.target, id).catch((error) => {
+      deps.logger.debug({ run, error }, 'a run could not be enqueued at once; the scheduler does it')
+    })
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Effects of records that are in the log. Whoever wrote them may act at once; the holder of the partition performs
+ * every effect of every entry as well, so each may happen twice and none is lost.
+ */
+
+import type { Queue, Rev } from '../broker/index.ts'
+import { isJsonObject, type JsonValue } from '../core/index.ts'
+import type { Target } from './events.ts'
+import type { Effect, RunRecord } from './records.ts'
+
+/** An effect and where it stands (R3). */
+export interface PlacedEffect {
+  /** `<run>/<rev>/<record>/<effect>`: the id of whatever is published for it. */
+  readonly id: string
+  readonly effect: Effect
+  /** The task run whose record it stands in. */
+  readonly task?: string
+}
+
+/** The effects of an entry, in order. `records` begin with the head, or with the record at place `from`. */
+export function* effectsOf(
+  run: string,
+  rev: Rev,
+  records: readonly RunRecord[],
+  from = 0,
+): Generator<PlacedEffect> {
+  for (const [index, record] of records.entries()) {
+    if (!('fx' in record) || record.fx === undefined) continue
+    const task = record.k === 'task' ? { task: record.id } : {}
+    for (const [place, effect] of record.fx.entries())
+      yield { id: `${run}/${rev}/${from + index}/${place}`, effect, ...task }
+  }
+}
+
+/** What waits in a work queue: a run that wants a worker. */
+export interface WorkItem {
+  readonly run: string
+}
+
+/** Puts a run into its queue. Twice for the same effect is once. */
+export async function enqueueRun(queue: Queue, run: string, target: Target, effectId: string): Promise<void> {
+  await queue.enqueue(target.queue, { run }, { id: effectId, priority: target.priority })
+}
+
+/** What was claimed from a queue; undefined for anything that is not a work item. */
+export function parseWorkItem(item: JsonValue): WorkItem | undefined {
+  return isJsonObject(item) && typeof item.run === 'string' ? { run: item.run } : undefined
+}

@@ -1,0 +1,248 @@
+/**
+ * One execution of a run's code: the code itself, and whatever it has asked of its host and is not answered yet.
+ *
+ * Invariants
+ * (X1) Once it has been told to leave, nothing it says reaches the run, and nothing it asked is answered.
+ * (X2) How it ended is heard once, and not at all after it was told to leave.
+ * (X3) It is told to leave at most once, also while it is still being started.
+ */
+
+import { messageOf, type Timer } from '../core/index.ts'
+import type {
+  BodyOutcome,
+  HostCalls,
+  HostPort,
+  LeaveReason,
+  Runner,
+  RunningCode,
+  RunStart,
+} from './channel.ts'
+import { Children } from './children.ts'
+import type { HostContext } from './host-context.ts'
+import type { NoteRecord, RunRecord } from './records.ts'
+import { judgeValue } from './rules.ts'
+import type { RunLog } from './run-log.ts'
+import type { RunState } from './run-state.ts'
+import { TaskCalls } from './task-calls.ts'
+import { loadValue } from './values.ts'
+import { type Awaited, Waits } from './waits.ts'
+
+export interface ExecutionOptions {
+  readonly context: HostContext
+  readonly log: RunLog
+  readonly runner: Runner
+  /** The attempt it belongs to. */
+  readonly runCount: number
+  ended(outcome: BodyOutcome): void
+  /** What it is doing has changed. */
+  changed(): void
+  /** All it has done for a while is to wait for this. */
+  parkable(awaited: Awaited): void
+}
+
+type Life =
+  | { readonly is: 'starting' }
+  | { readonly is: 'running'; readonly code: RunningCode }
+  | { readonly is: 'ended' }
+  | { readonly is: 'left'; readonly code: RunningCode | undefined }
+
+export class Execution {
+  readonly runCount: number
+  readonly tasks: TaskCalls
+  readonly waits: Waits
+  readonly children: Children
+  readonly #options: ExecutionOptions
+  #life: Life = { is: 'starting' }
+  #parking: Timer | undefined
+  #leaveReason: LeaveReason | undefined
+  readonly #whenGone: (() => void)[] = []
+  #isGone = false
+
+  constructor(options: ExecutionOptions) {
+    const { context, log } = options
+    this.#options = options
+    this.runCount = options.runCount
+    const parts = { context, log, changed: () => this.#changed() }
+    this.tasks = new TaskCalls(parts)
+    this.waits = new Waits(parts)
+    this.children = new Children(parts)
+    void this.#start()
+  }
+
+  get hasEnded(): boolean {
+    return this.#life.is === 'ended'
+  }
+
+  /** Whether all it does is wait: for time, for a signal, for a child. */
+  get isWaiting(): boolean {
+    return !this.tasks.isBusy && this.tasks.size + this.waits.size + this.children.size > 0
+  }
+
+  committed(record: RunRecord): void {
+    if (record.k === 'task') this.tasks.committed(record)
+    else if (record.k === 'wait-') this.waits.committed(record)
+  }
+
+  reloaded(state: RunState): void {
+    this.tasks.reloaded(state)
+    this.waits.reloaded(state)
+  }
+
+  /** The run is RUNNING, and this worker may begin things. */
+  proceed(): void {
+    this.tasks.proceed()
+    this.waits.proceed()
+  }
+
+  /** Resolves when nothing of it runs any more, as far as its runner can see. */
+  gone(): Promise<void> {
+    return new Promise((resolve) => (this.#isGone ? resolve() : void this.#whenGone.push(resolve)))
+  }
+
+  /** (X1) (X3) */
+  leave(reason: LeaveReason): void {
+    if (this.#life.is === 'left') return
+    const code = this.#life.is === 'running' ? this.#life.code : undefined
+    const wasStarting = this.#life.is === 'starting'
+    this.#leaveReason = reason
+    this.#life = { is: 'left', code }
+    this.#parking?.cancel()
+    this.waits.clear()
+    this.children.clear()
+    code?.leave(reason)
+    if (code === undefined && !wasStarting) this.#tellGone()
+  }
+
+  /** Ends it by force, after it was told to leave. */
+  async kill(): Promise<'gone' | 'abandoned'> {
+    if (this.#isGone) return 'gone'
+    return this.#life.is === 'left' && this.#life.code !== undefined ? this.#life.code.kill() : 'abandoned'
+  }
+
+  async #start(): Promise<void> {
+    const { log, runner } = this.#options
+    let code: RunningCode
+    try {
+      code = await runner.start(await this.#startOf(log.state), this.#port())
+    } catch (error) {
+      this.#over({ is: 'crashed', message: `The code could not be started: ${messageOf(error)}` })
+      return this.#tellGone()
+    }
+    code.gone.then(
+      () => this.#tellGone(),
+      () => this.#tellGone(),
+    )
+    if (this.#life.is === 'left') {
+      this.#life = { is: 'left', code }
+      return code.leave(this.#leaveReason ?? 'ended')
+    }
+    this.#life = { is: 'running', code }
+    code.ended.then(
+      (outcome) => this.#over(outcome),
+      (error) => this.#over({ is: 'crashed', message: messageOf(error) }),
+    )
+  }
+
+  async #startOf({ id, created, flow, tasks, waits, values, children }: RunState): Promise<RunStart> {
+    const { epoch, runCount, failures } = flow.context
+    const { parameters } = created
+    const v =
+      'object' in parameters
+        ? await loadValue(this.#options.context.broker.objects, parameters)
+        : parameters.v
+    return {
+      run: id,
+      flow: created.flow,
+      name: created.name,
+      parameters: { v },
+      tags: created.tags,
+      epoch,
+      runCount,
+      failures,
+      scheduledTime: created.scheduledTime,
+      ...(created.deployment === undefined ? {} : { deployment: created.deployment }),
+      ...(created.parent === undefined ? {} : { parent: created.parent }),
+      replay: tasks.size + waits.size + values.size + children.size > 0,
+    }
+  }
+
+  /** (X2) */
+  #over(outcome: BodyOutcome): void {
+    if (this.#life.is === 'left' || this.#life.is === 'ended') return
+    this.#life = { is: 'ended' }
+    this.#parking?.cancel()
+    this.#options.ended(outcome)
+  }
+
+  #tellGone(): void {
+    this.#isGone = true
+    for (const resolve of this.#whenGone.splice(0)) resolve()
+  }
+
+  // ── what the code asks
+
+  #port(): HostPort {
+    const calls: { [K in keyof HostCalls]: (input: HostCalls[K]['in']) => Promise<HostCalls[K]['out']> } = {
+      'task.call': (call) => this.tasks.call(call),
+      'task.report': (report) => this.tasks.report(report),
+      'task.rollback': (rollback) => this.tasks.rollBack(rollback),
+      wait: (request) => this.waits.wait(request),
+      'child.start': (request) => this.children.start(request),
+      'child.join': ({ run }) => this.children.join(run),
+      value: (input) => this.#value(input),
+      note: (input) => this.#note(input),
+    }
+    return {
+      call: (kind, input) => {
+        if (this.#life.is === 'left') return new Promise(() => {}) // (X1)
+        this.#unpark()
+        return calls[kind](input)
+      },
+    }
+  }
+
+  async #value({ id, v }: HostCalls['value']['in']): Promise<HostCalls['value']['out']> {
+    const { log } = this.#options
+    const { outcome } = await log.propose(judgeValue(id, v), { patient: true })
+    const recorded = log.state.values.get(id)
+    if (outcome === 'rejected' || recorded === undefined) return new Promise(() => {}) // (X1)
+    return { v: recorded }
+  }
+
+  async #note(input: HostCalls['note']['in']): Promise<null> {
+    const record: NoteRecord = { k: 'note', at: this.#options.context.deps.clock.now(), ...input }
+    await new Promise<void>((resolve, reject) =>
+      this.#options.log.submit({
+        judge: () => ({ is: 'write', answer: 'applied', records: [record] }),
+        lazy: true,
+        patient: true,
+        judged: () => resolve(),
+        failed: reject,
+      }),
+    )
+    return null
+  }
+
+  // ── waiting long enough to leave
+
+  #changed(): void {
+    if (this.#life.is === 'left') return
+    this.#unpark()
+    if (this.waits.size > 0 && this.tasks.size === 0 && this.children.size === 0) this.#armParking()
+    this.#options.changed()
+  }
+
+  #armParking(): void {
+    const { context } = this.#options
+    this.#parking = context.dueTimes.after(context.parkAfterMs, () => {
+      this.#parking = undefined
+      const awaited = this.waits.awaited()
+      if (awaited !== undefined && this.#life.is === 'running') this.#options.parkable(awaited)
+    })
+  }
+
+  #unpark(): void {
+    this.#parking?.cancel()
+    this.#parking = undefined
+  }
+}

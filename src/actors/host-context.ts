@@ -1,0 +1,22 @@
+/** What a host's runs share. */
+
+import type { Broker } from '../broker/index.ts'
+import type { Deps } from '../core/index.ts'
+import type { Runner } from './channel.ts'
+import type { DueTimes } from './due-times.ts'
+import type { LazyFlusher } from './lazy-flusher.ts'
+import type { Slots } from './slots.ts'
+
+export interface HostContext {
+  readonly broker: Broker
+  readonly deps: Deps
+  readonly worker: string
+  readonly runners: readonly Runner[]
+  readonly flusher: LazyFlusher
+  readonly dueTimes: DueTimes
+  readonly slots: Slots
+  /** After all code of a run has waited this long, it leaves the process. Milliseconds. */
+  readonly parkAfterMs: number
+  /** Whether this worker may begin anything new: its lease is fresh, and it is not stopping. */
+  mayBegin(): boolean
+}

@@ -1,0 +1,452 @@
+/**
+ * One run in its host: from the claim to the moment it ends, is parked, or is taken away. The log decides; this starts
+ * the code and lets it go, following the flow run from one state to the next.
+ *
+ * Invariants
+ * (O1) What is done here follows from states that are in the log, never from speculation. A run that by its log is not
+ *      in our hands any more is let go at once.
+ * (O2) An execution of the code belongs to one attempt. When another attempt begins, the old execution is told to leave
+ *      and is not heard any more, whatever it still does.
+ * (O3) A cancelled run ends when nothing of its code runs any more, or its grace has passed. What cannot be killed is
+ *      fenced by (O2) and recorded as abandoned.
+ * (O4) A paused run is quiet when the last body has ended; that is recorded once.
+ */
+
+import type { Rev } from '../broker/index.ts'
+import { CallboardError, isCallboardError, type Timer } from '../core/index.ts'
+import type { BodyOutcome, LeaveReason, Runner } from './channel.ts'
+import { tellChildren } from './children.ts'
+import { effectsOf, enqueueRun, type PlacedEffect } from './effects.ts'
+import type { FlowEvent, ValueRef } from './events.ts'
+import { Execution } from './execution.ts'
+import { failureOf } from './failures.ts'
+import { GRACE_MARGIN_MS } from './flow-plans.ts'
+import type { HostContext } from './host-context.ts'
+import { runAddress } from './messages.ts'
+import type { CreatedRecord, RunRecord } from './records.ts'
+import { judgeFlow } from './rules.ts'
+import { RunLog } from './run-log.ts'
+import type { ChartSnapshot, FlowContext, RunState } from './run-state.ts'
+import { parseTag, type StateTag } from './states.ts'
+import { fitsInline, storeValue } from './values.ts'
+import type { Awaited } from './waits.ts'
+
+export interface HostedRunOptions {
+  readonly context: HostContext
+  readonly runner: Runner
+  readonly state: RunState
+  /** The run does not exist yet; see `RunLogOptions.created`. */
+  readonly created?: CreatedRecord
+  /** It is not hosted here any more. */
+  over(run: HostedRun): void
+  /** Whether it only waits has changed. */
+  changed(run: HostedRun): void
+}
+
+/** Less time than this is waited out where one is. */
+const MIN_PARK_MS = 1_000
+
+export class HostedRun {
+  readonly id: string
+  readonly log: RunLog
+  readonly #options: HostedRunOptions
+  readonly #context: HostContext
+  /** The epoch of our claim, once it is in the log. */
+  #epoch: number | undefined
+  /** As it is in the log. */
+  #flow: ChartSnapshot<FlowContext>
+  #execution: Execution | undefined
+  #isOver = false
+  #isWaiting = false
+  #draining: 'no' | 'waiting' | 'released' = 'no'
+  #grace: Timer | undefined
+  #isCancelling = false
+  /** The beginning of the hold whose quiet is on its way into the log. */
+  #quiesced: number | undefined
+
+  constructor(options: HostedRunOptions) {
+    const { context, state, created } = options
+    this.id = state.id
+    this.#options = options
+    this.#context = context
+    this.#flow = state.flow
+    this.log = new RunLog(context.broker, context.deps, state, {
+      flusher: context.flusher,
+      worker: context.worker,
+      ...(created === undefined ? {} : { created }),
+      listener: {
+        committed: (records, rev, flow) => this.#committed(records, rev, flow),
+        reloaded: (reloaded) => this.#reloaded(reloaded),
+        ended: (error) => this.#logEnded(error),
+      },
+    })
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  get epoch(): number | undefined {
+    return this.#epoch
+  }
+
+  /** Whether all its code does is wait; it takes no slot of the worker then. */
+  get isWaiting(): boolean {
+    return this.#isWaiting
+  }
+
+  get execution(): Execution | undefined {
+    return this.#execution
+  }
+
+  /** Whatever may have had to wait for this worker may begin now. */
+  proceed(): void {
+    if (parseTag(this.#flow.tag).type === 'RUNNING') this.#execution?.proceed()
+  }
+
+  /** Gives the run back in good order, as soon as no body runs here; with `now`, whatever runs. */
+  drain(options: { readonly now: boolean }): void {
+    if (this.#isOver || this.#epoch === undefined || this.#draining === 'released') return
+    this.#draining = 'waiting'
+    if (!options.now && (this.#execution?.tasks.running ?? 0) > 0) return
+    this.#draining = 'released'
+    this.#propose({ type: 'RELEASE', at: this.#now(), epoch: this.#epoch })
+  }
+
+  /** This worker takes itself for lost: nothing more of this run happens here. */
+  fence(reason: string): void {
+    this.log.abandon(
+      new CallboardError('CB_E_FENCED', `Run ${this.id} is not hosted here any more: ${reason}.`),
+    )
+    this.#end('fenced')
+  }
+
+  /**
+   * Claims the run and starts it, in one entry; with `mayStart` false it waits for its slots instead. `false` when it
+   * is not for us: somebody else has it, it is not due, or it has ended. It is over then.
+   */
+  async claim(options: { readonly mayStart: boolean }): Promise<boolean> {
+    const { worker } = this.#context
+    const at = this.#now()
+    let epoch: number | undefined
+    const claim = this.log.propose((state) => {
+      const { context } = state.flow
+      epoch = undefined
+      const due = context.timers.start?.due ?? at
+      if (due > at) return { is: 'wait', retryAfterMs: due - at }
+      const judgement = judgeFlow({ type: 'CLAIM', at, worker })(state)
+      if (judgement.is === 'write') epoch = context.epoch + 1
+      return judgement
+    })
+    const { limits } = this.log.state.created.policy
+    const next: FlowEvent = options.mayStart ? { type: 'START', at } : { type: 'SLOT_WAIT', at, limits }
+    const begin = this.log.propose((state) =>
+      state.flow.context.epoch === epoch ? judgeFlow(next)(state) : { is: 'ignored' },
+    )
+    const [claimed] = await Promise.all([claim, begin])
+    if (claimed.outcome === 'applied') return true
+    this.#context.slots.forget({ run: this.id }) // whoever has the run has its slots
+    this.#end('ended')
+    return false
+  }
+
+  /** A limit will not let it run: it is cancelled, and over here. */
+  async refuse(reason: string): Promise<void> {
+    const by = { channel: 'limit' }
+    await this.log.propose(judgeFlow({ type: 'CANCEL', at: this.#now(), by, message: reason }), {
+      patient: true,
+    })
+    this.#end('cancelled')
+  }
+
+  // ── what the log says
+
+  #committed(records: readonly RunRecord[], rev: Rev, flow: ChartSnapshot<FlowContext>): void {
+    for (const record of records) {
+      if (record.k === 'flow' && record.e.type === 'CLAIM' && record.e.worker === this.#context.worker)
+        this.#claimed(flow.context.epoch)
+      this.#execution?.committed(record)
+    }
+    for (const placed of effectsOf(this.id, rev, records, 1)) this.#perform(placed)
+    if (flow !== this.#flow) this.#follow(flow)
+    this.#changed()
+  }
+
+  #reloaded(state: RunState): void {
+    if (this.#epoch === undefined) return
+    this.#execution?.reloaded(state)
+    this.#follow(state.flow)
+    this.#changed()
+  }
+
+  #claimed(epoch: number): void {
+    this.#epoch = epoch
+    this.log.own(epoch)
+  }
+
+  #logEnded(error: CallboardError): void {
+    const { logger } = this.#context.deps
+    if (isCallboardError(error, 'CB_E_FENCED'))
+      logger.info({ run: this.id, epoch: this.#epoch }, error.message)
+    else logger.error({ run: this.id, error }, 'a run cannot be hosted any more')
+    this.#end('fenced')
+  }
+
+  /** (O1) */
+  #follow(flow: ChartSnapshot<FlowContext>): void {
+    this.#flow = flow
+    if (this.#isOver || this.#epoch === undefined) return
+    if (flow.context.worker !== this.#context.worker || flow.context.epoch !== this.#epoch) {
+      this.#end(reasonToLeave(flow.tag))
+      return
+    }
+    const { type } = parseTag(flow.tag)
+    switch (type) {
+      case 'RUNNING':
+        this.#quiesced = undefined
+        this.#execute(flow)
+        this.#execution?.proceed()
+        return
+      case 'PAUSED':
+        this.#execute(flow)
+        return
+      case 'CANCELLING':
+        this.#cancel(flow)
+        return
+      case 'SCHEDULED': // between two attempts
+        this.#execution?.leave('ended')
+        return
+    }
+  }
+
+  // ── the code
+
+  /** (O2) */
+  #execute(flow: ChartSnapshot<FlowContext>): void {
+    if (this.#execution?.runCount === flow.context.runCount) return
+    this.#execution?.leave(flow.tag === 'RUNNING.Retrying' ? 'timed-out' : 'ended')
+    const execution: Execution = new Execution({
+      context: this.#context,
+      log: this.log,
+      runner: this.#options.runner,
+      runCount: flow.context.runCount,
+      ended: (outcome) => {
+        if (execution === this.#execution) this.#codeEnded(outcome)
+      },
+      changed: () => {
+        if (execution === this.#execution) this.#changed()
+      },
+      parkable: (awaited) => {
+        if (execution === this.#execution) this.#park(awaited)
+      },
+    })
+    this.#execution = execution
+  }
+
+  #codeEnded(outcome: BodyOutcome): void {
+    const event = endOf(outcome, this.#now())
+    const result = 'result' in event ? event.result : undefined
+    if (result === undefined || fitsInline(result)) {
+      this.#proposeEnd(event)
+      return
+    }
+    const { broker, deps } = this.#context
+    storeValue(broker.objects, deps, this.id, result).then(
+      (stored) => this.#proposeEnd(withResult(event, stored)),
+      (error) => this.#proposeEnd(failOf(error, this.#now())),
+    )
+  }
+
+  #proposeEnd(event: FlowEvent): void {
+    this.log.submit({
+      judge: judgeFlow(event),
+      patient: true,
+      settled: (answer) => {
+        if (answer.outcome === 'rejected')
+          this.#context.deps.logger.debug(
+            { run: this.id, reason: answer.reason },
+            'how the code ended does not count',
+          )
+      },
+      failed: (error) => {
+        if (isCallboardError(error, 'CB_E_PAYLOAD_TOO_LARGE')) this.#proposeEnd(failOf(error, event.at))
+      },
+    })
+  }
+
+  #park({ until, signals }: Awaited): void {
+    const now = this.#now()
+    if (parseTag(this.#flow.tag).type !== 'RUNNING' || (until !== null && until - now < MIN_PARK_MS)) return
+    this.#propose({ type: 'PARK', at: now, until, signals })
+  }
+
+  /** (O3) */
+  #cancel({ context }: ChartSnapshot<FlowContext>): void {
+    if (this.#isCancelling) return
+    this.#isCancelling = true
+    const execution = this.#execution
+    if (execution === undefined) {
+      this.#cancelled(false)
+      return
+    }
+    const ended = execution.hasEnded
+    execution.leave('cancelled')
+    if (ended) {
+      this.#cancelled(false)
+      return
+    }
+    const due = context.timers.grace?.due ?? this.#now()
+    const graceMs = due - GRACE_MARGIN_MS - this.log.state.state.at
+    this.#grace = this.#context.dueTimes.after(graceMs, () => {
+      execution.kill().then(
+        (left) => this.#cancelled(left === 'abandoned'),
+        () => this.#cancelled(true),
+      )
+    })
+    void execution.gone().then(() => this.#cancelled(false))
+  }
+
+  #cancelled(abandoned: boolean): void {
+    if (this.#isOver) return
+    this.#grace?.cancel()
+    this.#propose({ type: 'CANCELLED', at: this.#now(), ...(abandoned ? { abandoned } : {}) })
+  }
+
+  /** Something here has changed: it may be quiet now (O4), or ready to be given back. */
+  #changed(): void {
+    if (this.#isOver) return
+    const { type, name } = parseTag(this.#flow.tag)
+    const isQuiet = (this.#execution?.tasks.running ?? 0) === 0
+    const { hold } = this.#flow.context
+    if (type === 'PAUSED' && isQuiet && hold?.quiescedAt === null && this.#quiesced !== hold.since) {
+      this.#quiesced = hold.since
+      this.#propose({ type: 'QUIESCED', at: this.#now() })
+    }
+    if (this.#draining === 'waiting') this.drain({ now: false })
+    const isWaiting = type === 'PAUSED' || name === 'AwaitingRetry' || (this.#execution?.isWaiting ?? false)
+    if (isWaiting === this.#isWaiting) return
+    this.#isWaiting = isWaiting
+    this.#options.changed(this)
+  }
+
+  // ── effects of what was written: at once, for speed; the holder of the partition performs all of them as well
+
+  #perform({ id, effect, task }: PlacedEffect): void {
+    const { broker, deps, slots } = this.#context
+    const quietly = (done: Promise<unknown>) => {
+      done.catch((error) => {
+        deps.logger.debug({ run: this.id, effect, error }, 'left to the scheduler')
+      })
+    }
+    switch (effect.do) {
+      case 'enqueue':
+        quietly(enqueueRun(broker.queue, this.id, effect.target, id))
+        return
+      case 'release-slots':
+        slots.release(task === undefined ? { run: this.id } : { run: this.id, task })
+        if (task !== undefined) this.#execution?.tasks.slotsReleased(task)
+        return
+      case 'tell-children':
+        quietly(tellChildren(broker, deps, this.log.state, effect.signal, id))
+        return
+      case 'tell-parent': {
+        const parent = this.log.state.created.parent?.run
+        if (parent !== undefined)
+          quietly(broker.bus.publish(runAddress(parent), { op: 'child-ended', child: this.id }))
+        return
+      }
+      default: // timers are the scheduler's; we are the host that is nudged
+    }
+  }
+
+  // ── the end
+
+  #end(reason: LeaveReason): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#grace?.cancel()
+    if (this.#execution !== undefined) this.#letGo(this.#execution, reason)
+    // A run that waits for a slot keeps its place in the line: the holder of its partition speaks for it now.
+    if (this.#flow.tag === 'SCHEDULED.AwaitingConcurrencySlot') this.#context.slots.forget({ run: this.id })
+    else this.#context.slots.releaseRun(this.id)
+    if (!this.log.ended)
+      this.log.close().catch((error) => {
+        this.#context.deps.logger.debug(
+          { run: this.id, error },
+          'the log of a run was not closed in good order',
+        )
+      })
+    this.#options.over(this)
+  }
+
+  /** Code that does not go by itself is made to. */
+  #letGo(execution: Execution, reason: LeaveReason): void {
+    execution.leave(reason)
+    const { deps, dueTimes } = this.#context
+    const timer = dueTimes.after(this.log.state.created.policy.graceMs, () => {
+      execution.kill().then(
+        (left) => {
+          if (left === 'abandoned')
+            deps.logger.warn(
+              { run: this.id, reason },
+              'code of a run did not leave; it is fenced and left to itself',
+            )
+        },
+        (error) => deps.logger.warn({ run: this.id, error }, 'code of a run could not be killed'),
+      )
+    })
+    void execution.gone().then(() => timer.cancel())
+  }
+
+  #propose(event: FlowEvent): void {
+    this.log.submit({ judge: judgeFlow(event), patient: true })
+  }
+
+  #now(): number {
+    return this.#context.deps.clock.now()
+  }
+}
+
+/** Why code is told to leave a run that is not in our hands any more. */
+function reasonToLeave(tag: StateTag): LeaveReason {
+  const { type, name } = parseTag(tag)
+  if (type === 'CANCELLED') return 'cancelled'
+  if (name === 'Suspended') return 'suspended'
+  if (name === 'Sleeping' || name === 'Waiting') return 'parked'
+  if (name === 'TimedOut') return 'timed-out'
+  if (name === 'AwaitingRecovery') return 'draining'
+  return type === 'COMPLETED' || type === 'FAILED' || type === 'CRASHED' ? 'ended' : 'fenced'
+}
+
+function endOf(outcome: BodyOutcome, at: number): FlowEvent {
+  switch (outcome.is) {
+    case 'completed': {
+      const { is: _, ...completed } = outcome
+      return { type: 'COMPLETE', at, ...completed }
+    }
+    case 'skipped': {
+      const { is: _, ...skipped } = outcome
+      return { type: 'COMPLETE', at, name: 'Skipped', ...skipped }
+    }
+    case 'failed': {
+      const { is: _, ...failed } = outcome
+      return { type: 'FAIL', at, ...failed }
+    }
+    case 'crashed':
+      return { type: 'CRASH', at, message: outcome.message }
+    case 'cancelled': {
+      const { is: _, ...cancelled } = outcome
+      return { type: 'ABANDON', at, ...cancelled }
+    }
+  }
+}
+
+function withResult(event: FlowEvent, result: ValueRef): FlowEvent {
+  return event.type === 'COMPLETE' || event.type === 'FAIL' ? { ...event, result } : event
+}
+
+/** What the code ended with cannot be kept. */
+function failOf(error: unknown, at: number): FlowEvent {
+  const failure = failureOf(error)
+  return { type: 'FAIL', at, message: failure.message, failure, retryDelayMs: null }
+}

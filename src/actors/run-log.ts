@@ -1,0 +1,518 @@
+/**
+ * The owner of an opened run: its state, and the only way to extend its log. Used by the host of a run, and by
+ * anybody else who has something to say to a run that nobody hosts.
+ *
+ * What is proposed is judged at once against the speculative state (everything in the log and everything on its way
+ * there), applied to it, and gathered into a batch. One append is in flight; what gathers meanwhile goes into the
+ * next one.
+ *
+ * Invariants
+ * (G1) One append in flight, on top of the last revision known. Batches are written in the order in which their
+ *      proposals were judged, and a proposal's records stand in one entry.
+ * (G2) A proposal is answered once everything it was judged upon is in the log, also when it has nothing to write:
+ *      no answer rests on speculation.
+ * (G3) A conflict throws the state away: the run is opened anew and everything unanswered is judged again, in order.
+ * (G4) An owner that finds the run in somebody else's hands (a newer epoch, or its own taken away) is fenced: it
+ *      writes nothing more, and everything unanswered fails with CB_E_FENCED.
+ * (G5) An unknown outcome is settled before anything else is written; while the broker is away the batch waits.
+ * (G6) What waits is bounded. Beyond the bound a patient proposal waits unjudged, any other fails with CB_E_BUSY.
+ * (G7) What is too large for a record or an entry is refused before the state or the log has seen any of it.
+ * (G8) A lazy proposal asks for no entry of its own: it rides with the next one, or goes after a moment.
+ * (G9) What a judge throws leaves state and log as they were and goes to its proposer alone.
+ */
+
+import type { Broker, Rev } from '../broker/index.ts'
+import { assertNever, CallboardError, type Deps, isCallboardError, messageOf, sleep } from '../core/index.ts'
+import { appendSettled, untilAnswered } from './append.ts'
+import { type Batch, Batches, type Encoded } from './batches.ts'
+import { decodeEntry, encodeRecord } from './codec.ts'
+import { applyRecords } from './fold.ts'
+import type { Answer, Judge, Judgement } from './judgement.ts'
+import type { LazyFlusher } from './lazy-flusher.ts'
+import { openRun, readOn } from './open-run.ts'
+import {
+  type CreatedRecord,
+  type HeadRecord,
+  RECORD_VERSION,
+  type RunRecord,
+  type SnapshotRecord,
+} from './records.ts'
+import { legalSignals } from './rules.ts'
+import type { ChartSnapshot, FlowContext, RunState } from './run-state.ts'
+import { beginSnapshot, dropSnapshot, isSnapshotDue, type SnapshotInFlight } from './snapshots.ts'
+
+/** Something to be judged, written and answered. Callbacks must not throw. */
+export interface Proposal {
+  readonly judge: Judge
+  /** (G8) */
+  readonly lazy?: boolean
+  /** (G6) */
+  readonly patient?: boolean
+  /** Each time it was judged (again after a conflict). Nothing of this is in the log yet. */
+  judged?(judgement: Judgement): void
+  settled?(answer: Answer): void
+  failed?(error: unknown): void
+}
+
+/** What the owner hears. */
+export interface RunLogListener {
+  /**
+   * These records (all of an entry but its head) are in the log: written here, or by somebody else and folded in.
+   * `flow` is the flow run after them.
+   */
+  committed?(records: readonly RunRecord[], rev: Rev, flow: ChartSnapshot<FlowContext>): void
+  /** The state was read anew after a conflict; what is in it is in the log. */
+  reloaded?(state: RunState): void
+  /** It takes nothing any more: fenced (CB_E_FENCED), or it cannot go on. Not called after `close` or `abandon`. */
+  ended?(error: CallboardError): void
+}
+
+export interface RunLogOptions {
+  readonly listener?: RunLogListener
+  /** The run does not exist yet: its first entry begins with this. `state` is what `beginRun` makes of it, at rev 0. */
+  readonly created?: CreatedRecord
+  /** Who writes as the host of the run, once it is claimed: its entries carry the epoch. */
+  readonly worker?: string
+  /** Shared by all runs of a host; without one, lazy proposals are written at once. */
+  readonly flusher?: LazyFlusher
+  /** Conflicts in a row before everything unanswered fails with CB_E_CONTENDED. Default: no limit. */
+  readonly maxConflicts?: number
+  /** Bytes of records that may wait to be written. Default 4 MiB. */
+  readonly maxWaitingBytes?: number
+  /** Proposals that may be unanswered before an impatient one is refused. Default 10,000. */
+  readonly maxUnanswered?: number
+}
+
+interface Rider {
+  readonly proposal: Proposal
+  readonly answer: Answer
+}
+
+const MAX_UNANSWERED = 10_000
+const MAX_WAITING_BYTES = 4 * 1024 * 1024
+const CONFLICT_JITTER_MS = 5
+const LONGEST_JITTER_MS = 200
+const NO_RECORDS: readonly RunRecord[] = []
+const NOTHING: Encoded = { records: NO_RECORDS, texts: [], bytes: 0 }
+
+export class RunLog {
+  readonly id: string
+  readonly #broker: Broker
+  readonly #deps: Deps
+  readonly #options: RunLogOptions
+  readonly #stop = new AbortController()
+  readonly #batches: Batches<Rider>
+  /** Its host, and no one else: see `own`. */
+  #epoch: number | undefined
+  /** `reading`: the state is being read, nothing can be judged. */
+  #phase: 'open' | 'reading' | 'ended' = 'open'
+  #end: CallboardError | undefined
+  #state: RunState
+  /** The last revision known to be in the log. */
+  #rev: Rev
+  /** In the order they came: patient ones, and all that come while nothing can be judged. */
+  #unjudged: Proposal[] = []
+  #unanswered = 0
+  #conflicts = 0
+  #pumping = false
+  #draining = false
+  #snapshotting: Promise<void> | undefined
+  #whenIdle: (() => void)[] = []
+
+  constructor(broker: Broker, deps: Deps, state: RunState, options: RunLogOptions = {}) {
+    this.id = state.id
+    this.#broker = broker
+    this.#deps = deps
+    this.#options = options
+    this.#batches = new Batches(broker.capabilities.limits.batch)
+    this.#state = state
+    this.#rev = state.rev
+    if (options.created !== undefined) this.#batches.add(this.#encode([options.created]))
+  }
+
+  /** Speculative: ahead of the log by what is on its way there. Only to be looked at. */
+  get state(): RunState {
+    return this.#state
+  }
+
+  /** The last revision known to be in the log. */
+  get rev(): Rev {
+    return this.#rev
+  }
+
+  get ended(): boolean {
+    return this.#end !== undefined
+  }
+
+  /** The claim is in the log: from here on it is fenced when the run is found in other hands (G4). */
+  own(epoch: number): void {
+    this.#epoch = epoch
+  }
+
+  /**
+   * Resolves once the answer stands.
+   *
+   * @throws CB_E_BUSY, CB_E_FENCED, CB_E_CONTENDED, CB_E_PAYLOAD_TOO_LARGE, CB_E_STOPPED
+   */
+  propose(
+    judge: Judge,
+    options: { readonly lazy?: boolean; readonly patient?: boolean } = {},
+  ): Promise<Answer> {
+    return new Promise((settled, failed) => this.submit({ ...options, judge, settled, failed }))
+  }
+
+  /** As `propose`, without a promise: the hot path. Any callback may be called before this returns. */
+  submit(proposal: Proposal): void {
+    if (this.#end !== undefined) {
+      proposal.failed?.(this.#end)
+      return
+    }
+    if (!proposal.patient && this.#isBusy) {
+      proposal.failed?.(this.#busy()) // (G6)
+      return
+    }
+    const isNext = this.#phase === 'open' && this.#unjudged.length === 0 && !this.#draining
+    this.#unanswered++
+    if (isNext && !this.#isFull) this.#admit(proposal)
+    else this.#unjudged.push(proposal)
+    this.#wake()
+  }
+
+  /** Writes what is lazy now. */
+  flush(): void {
+    this.#batches.hurry()
+    this.#wake()
+  }
+
+  /** Reads what others may have written. What is waiting here finds out by itself, by its conflict. */
+  async refresh(): Promise<void> {
+    if (this.#phase !== 'open' || this.#pumping || !this.#batches.isEmpty) return this.flush()
+    this.#phase = 'reading'
+    try {
+      const state = await untilAnswered(this.#deps, this.#stop.signal, () =>
+        readOn(this.#broker, this.id, this.#state, (entry, { flow }) => {
+          this.#rev = entry.rev
+          this.#options.listener?.committed?.(decodeEntry(entry).slice(1), entry.rev, flow)
+        }),
+      )
+      if (this.#opened(state)) this.#drain()
+    } catch (error) {
+      this.#fail(error)
+    }
+    this.#wake()
+    this.#tellIdle()
+  }
+
+  /** Waits until everything proposed is answered, then takes nothing more. */
+  async close(): Promise<void> {
+    await this.#settle()
+    await this.#snapshotting
+    await this.#settle()
+    this.#finish(
+      new CallboardError('CB_E_STOPPED', `The log of run ${this.id} was closed here; open it again.`),
+    )
+  }
+
+  /** Takes nothing more from now on; what is unanswered fails with `error`. An append in flight may still land. */
+  abandon(error: CallboardError): void {
+    this.#finish(error)
+  }
+
+  // ── judging
+
+  get #isFull(): boolean {
+    return this.#batches.bytes >= (this.#options.maxWaitingBytes ?? MAX_WAITING_BYTES)
+  }
+
+  get #isBusy(): boolean {
+    return this.#isFull || this.#unanswered >= (this.#options.maxUnanswered ?? MAX_UNANSWERED)
+  }
+
+  #admit(proposal: Proposal): void {
+    let judgement: Judgement
+    let encoded: Encoded
+    try {
+      judgement = proposal.judge(this.#state)
+      encoded = this.#encode(recordsOf(judgement))
+    } catch (error) {
+      this.#unanswered--
+      proposal.failed?.(error) // (G7) (G9)
+      return
+    }
+    const batch = encoded === NOTHING ? this.#batches.newest : this.#apply(encoded)
+    const rider = { proposal, answer: answerTo(judgement, this.#state) }
+    batch?.riders.push(rider) // (G2)
+    if (batch !== undefined && !batch.urgent) this.#schedule(batch, proposal)
+    proposal.judged?.(judgement)
+    if (batch === undefined) this.#answer(rider)
+  }
+
+  /** (G8) */
+  #schedule(batch: Batch<Rider>, { lazy }: Proposal): void {
+    if (lazy && this.#options.flusher !== undefined) this.#options.flusher.add(this)
+    else batch.urgent = true
+  }
+
+  /** (G7) */
+  #encode(records: readonly RunRecord[]): Encoded {
+    if (records.length === 0) return NOTHING
+    const limit = this.#broker.capabilities.limits.record
+    const texts: string[] = []
+    let bytes = 0
+    for (const record of records) {
+      const text = encodeRecord(record)
+      const size = Buffer.byteLength(text)
+      if (size > limit) throw tooLarge(`A record of run ${this.id}`, size, limit)
+      texts.push(text)
+      bytes += size
+    }
+    if (bytes > this.#batches.room) throw tooLarge(`An entry of run ${this.id}`, bytes, this.#batches.room)
+    return { records, texts, bytes }
+  }
+
+  #apply(encoded: Encoded): Batch<Rider> {
+    const batch = this.#batches.add(encoded)
+    const rev = this.#batches.revAfter(this.#rev)
+    applyRecords(this.#state, encoded.records, { rev, at: this.#deps.clock.now() })
+    batch.flow = this.#state.flow
+    return batch
+  }
+
+  /** Judges what has been waiting for it, in order. */
+  #drain(): void {
+    this.#draining = true
+    let next = 0
+    while (next < this.#unjudged.length && this.#phase === 'open' && !this.#isFull)
+      this.#admit(this.#unjudged[next++] as Proposal)
+    this.#unjudged = this.#unjudged.slice(next)
+    this.#draining = false
+  }
+
+  #answer({ proposal, answer }: Rider): void {
+    this.#unanswered--
+    proposal.settled?.(answer)
+  }
+
+  // ── writing
+
+  #wake(): void {
+    if (this.#pumping || this.#phase !== 'open' || !this.#batches.isUrgent) return
+    this.#pumping = true
+    // What is proposed in the same turn goes into the same entry.
+    Promise.resolve()
+      .then(() => this.#pump())
+      .catch((error) => this.#fail(error))
+      .finally(() => {
+        this.#pumping = false
+        this.#wake()
+        this.#tellIdle()
+      })
+  }
+
+  /** (G1) */
+  async #pump(): Promise<void> {
+    while (this.#phase === 'open') {
+      const batch = this.#batches.takeOff()
+      if (batch === undefined) return
+      const texts = [encodeRecord(this.#head()), ...batch.texts]
+      const appended = appendSettled(this.#broker, this.#deps, this.id, texts, this.#rev, this.#stop.signal)
+      const snapshot = this.#snapshotWhenDue()
+      const outcome = await appended.catch((error) => {
+        this.#fail(error)
+        return 'failed' as const
+      })
+      if (outcome === 'appended' && !this.ended) {
+        this.#commit(batch)
+        if (snapshot) this.#keep(snapshot)
+        continue
+      }
+      void snapshot?.lost()
+      if (outcome === 'conflict' && !this.ended) await this.#recover()
+    }
+  }
+
+  #head(): HeadRecord {
+    const head = { k: 'head', v: RECORD_VERSION, snap: this.#state.snapshotRev } as const
+    const { epoch, worker } = this.#state.flow.context
+    const own = this.#epoch ?? (worker !== null && worker === this.#options.worker ? epoch : undefined)
+    return own === undefined ? head : { ...head, epoch: own }
+  }
+
+  #commit({ records, riders, flow = this.#state.flow }: Batch<Rider>): void {
+    this.#batches.landed()
+    this.#rev++
+    this.#conflicts = 0
+    this.#options.listener?.committed?.(records, this.#rev, flow)
+    for (const rider of riders) this.#answer(rider)
+    this.#drain()
+  }
+
+  // ── finding out
+
+  /** (G3) */
+  async #recover(): Promise<void> {
+    this.#unjudged = [...this.#batches.clear().map(({ proposal }) => proposal), ...this.#unjudged]
+    this.#phase = 'reading'
+    this.#conflicts++
+    if (this.#conflicts > (this.#options.maxConflicts ?? Number.POSITIVE_INFINITY))
+      throw new CallboardError(
+        'CB_E_CONTENDED',
+        `Others wrote to run ${this.id} ${this.#conflicts} times in a row just before it could be done here; nothing was written. Try again.`,
+      )
+    if (this.#conflicts > 1) {
+      const jitterMs = Math.min(LONGEST_JITTER_MS, CONFLICT_JITTER_MS * 2 ** this.#conflicts)
+      await sleep(this.#deps.clock, jitterMs * this.#deps.random.next(), this.#stop.signal)
+    }
+    const state = await untilAnswered(this.#deps, this.#stop.signal, () =>
+      openRun(this.#broker, this.#deps, this.id),
+    )
+    if (!this.#opened(state)) return
+    this.#options.listener?.reloaded?.(this.#state)
+    this.#drain()
+  }
+
+  /** The run was read; `false` when that was the end of this owner. */
+  #opened(state: RunState | undefined): boolean {
+    if (this.ended) return false
+    if (state === undefined) {
+      for (const proposal of this.#unjudged.splice(0))
+        this.#answer({ proposal, answer: { outcome: 'missing' } })
+      this.#fail(new CallboardError('CB_E_FENCED', `Run ${this.id} was archived meanwhile.`))
+      return false
+    }
+    this.#state = state
+    this.#rev = state.rev
+    const { epoch, worker } = state.flow.context
+    if (this.#epoch !== undefined && (epoch !== this.#epoch || worker !== this.#options.worker)) {
+      this.#fail(takenAway(state, this.#epoch)) // (G4)
+      return false
+    }
+    this.#phase = 'open'
+    return true
+  }
+
+  // ── snapshots
+
+  /** When the batch in flight is all that the state holds beyond the log, the state is the fold up to it. */
+  #snapshotWhenDue(): SnapshotInFlight | undefined {
+    if (this.#snapshotting !== undefined || !this.#batches.isAllFlying) return undefined
+    return isSnapshotDue(this.#state)
+      ? beginSnapshot(this.#broker.objects, this.#deps, this.#state)
+      : undefined
+  }
+
+  #keep(snapshot: SnapshotInFlight): void {
+    this.#snapshotting = snapshot.landed().then((record) => {
+      this.#snapshotting = undefined
+      if (record !== undefined) this.#recordSnapshot(record)
+    })
+  }
+
+  #recordSnapshot(record: SnapshotRecord): void {
+    let superseded = record.rev
+    const drop = () => void dropSnapshot(this.#broker.objects, this.#deps, this.id, superseded)
+    this.submit({
+      lazy: true,
+      patient: true,
+      judge: (state) => {
+        const isNewer = record.rev > state.snapshotRev
+        superseded = isNewer ? state.snapshotRev : record.rev
+        return isNewer ? { is: 'write', answer: 'applied', records: [record] } : { is: 'ignored' }
+      },
+      settled: drop,
+      failed: (error) => {
+        this.#deps.logger.debug({ run: this.id, rev: record.rev, error }, 'a snapshot was not recorded')
+      },
+    })
+  }
+
+  // ── ending
+
+  #busy(): CallboardError {
+    return new CallboardError(
+      'CB_E_BUSY',
+      `Run ${this.id} has as much waiting to be written as is allowed; nothing was done. Try again in a moment.`,
+      { details: { waitingBytes: this.#batches.bytes, unanswered: this.#unanswered } },
+    )
+  }
+
+  /** It ended by itself: its owner is told. */
+  #fail(error: unknown): void {
+    if (this.#end !== undefined) return
+    const end = isCallboardError(error)
+      ? error
+      : new CallboardError('CB_E_BUG', `The log of run ${this.id} cannot go on: ${messageOf(error)}`, {
+          cause: error,
+        })
+    this.#finish(end)
+    this.#options.listener?.ended?.(end)
+  }
+
+  #finish(error: CallboardError): void {
+    if (this.#end !== undefined) return
+    this.#end = error
+    this.#phase = 'ended'
+    this.#stop.abort(error)
+    const left = [...this.#batches.clear().map(({ proposal }) => proposal), ...this.#unjudged]
+    this.#unjudged = []
+    for (const proposal of left) {
+      this.#unanswered--
+      proposal.failed?.(error)
+    }
+    this.#tellIdle()
+  }
+
+  /** Resolves once nothing is unanswered or on its way. */
+  async #settle(): Promise<void> {
+    while (!this.ended && (this.#unanswered > 0 || this.#pumping || !this.#batches.isEmpty)) {
+      this.flush()
+      await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
+    }
+  }
+
+  #tellIdle(): void {
+    for (const resolve of this.#whenIdle.splice(0)) resolve()
+  }
+}
+
+function recordsOf(judgement: Judgement): readonly RunRecord[] {
+  if (judgement.is === 'write') return judgement.records
+  return judgement.is === 'rejected' ? (judgement.records ?? NO_RECORDS) : NO_RECORDS
+}
+
+function answerTo(judgement: Judgement, state: RunState): Answer {
+  const { tag } = state.state
+  switch (judgement.is) {
+    case 'write':
+    case 'known':
+      return { outcome: judgement.answer, tag, rev: state.rev }
+    case 'ignored':
+      return { outcome: 'ignored', tag }
+    case 'wait':
+      return { outcome: 'wait', retryAfterMs: judgement.retryAfterMs, tag }
+    case 'rejected': {
+      const { reason, issues } = judgement
+      const rejected = { outcome: 'rejected', reason, tag, legalSignals: legalSignals(state) } as const
+      return issues === undefined ? rejected : { ...rejected, issues }
+    }
+    default:
+      return assertNever(judgement)
+  }
+}
+
+function takenAway(state: RunState, hostedIn: number): CallboardError {
+  const { epoch, worker } = state.flow.context
+  const now = worker === null ? 'nobody has it' : `worker ${worker} has it`
+  return new CallboardError(
+    'CB_E_FENCED',
+    `Run ${state.id} was hosted here in epoch ${hostedIn} and is not any more: ${now} now, in epoch ${epoch}. Nothing more is written from here.`,
+  )
+}
+
+function tooLarge(what: string, bytes: number, limit: number): CallboardError {
+  return new CallboardError(
+    'CB_E_PAYLOAD_TOO_LARGE',
+    `${what} would have ${bytes} bytes; at most ${limit} are allowed. Nothing was written, and the run goes on. Hand over less, or a reference.`,
+    { details: { bytes, limit } },
+  )
+}

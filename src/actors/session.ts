@@ -1,0 +1,330 @@
+/**
+ * A run, as its code sees it: what the SDK is built on. One session per start of the code; every call goes to the
+ * host through the runner channel, under an identity that a replay meets again.
+ *
+ * Invariants
+ * (E1) The identity of a call is its name and how many calls of that name came before it in this session. The code
+ *      makes the same calls in the same order, so a replay finds the same identities.
+ * (E2) After `leave` nothing is answered and nothing more is asked: code that waits for the host waits for ever, and no
+ *      `catch` of the user's takes leaving for a failure.
+ * (E3) What a task gives its caller went through the form in which it is stored, the first time as in a replay.
+ */
+
+import { CallboardError, type Deps, decodeJson, type JsonObject } from '../core/index.ts'
+import { Attempt, type Body, type Interpret, refOf } from './body.ts'
+import type {
+  BodyOutcome,
+  ChildAnswer,
+  HostCalls,
+  HostPort,
+  LeaveReason,
+  RunStart,
+  TaskAnswer,
+  TaskCall,
+} from './channel.ts'
+import type { Failure, FlowPolicy, InputRequest, Sender, ValueRef } from './events.ts'
+import { errorOf } from './failures.ts'
+import type { RetryPolicy } from './retry-policy.ts'
+import { parseTag, type StateTag } from './states.ts'
+
+export interface TaskOptions {
+  /** The task's name: with a counter, its identity within the run. */
+  readonly task: string
+  /** Its identity, when it was taken before (`identity`). */
+  readonly id?: string
+  readonly retry?: RetryPolicy
+  /** Longest time one attempt may take, ms. Default: no limit. */
+  readonly timeoutMs?: number | null
+  /** Concurrency limits that the body needs a slot of. */
+  readonly limits?: readonly string[]
+  readonly name?: string
+  readonly tags?: readonly string[]
+  /** Hash of the inputs, to notice a replay with others. */
+  readonly inputs?: string
+  readonly upstream?: readonly string[]
+  readonly onMismatch?: NonNullable<TaskCall['onMismatch']>
+  readonly instead?: NonNullable<TaskCall['instead']>
+  readonly interpret?: Interpret
+  /** Hears how each attempt ended, before the host does. */
+  readonly attempted?: (outcome: BodyOutcome) => void | Promise<void>
+}
+
+/** How a task run, or a child run, ended. */
+export interface Settled {
+  /** Identity of the task run, or id of the child run. */
+  readonly id: string
+  readonly tag: StateTag
+  readonly message?: string
+  /** Its result; undefined when it has none. */
+  readonly value: unknown
+  readonly failure?: Failure
+  /** It came from the log: nothing was run for this call. */
+  readonly replayed: boolean
+}
+
+export interface PauseOptions {
+  /** A pause of one key fires once per attempt of the run. Default: one for each call. */
+  readonly key?: string
+  /** After this the run fails, ms; null for never. Default: one hour. */
+  readonly timeoutMs?: number | null
+  readonly input?: InputRequest
+  readonly message?: string
+}
+
+export type SignalOutcome =
+  | { readonly is: 'received'; readonly payload: unknown; readonly by?: Sender }
+  | { readonly is: 'expired' }
+
+export interface ChildOptions {
+  readonly flow: string
+  readonly parameters: unknown
+  readonly policy: FlowPolicy
+  readonly name?: string
+  readonly tags?: readonly string[]
+  readonly deployment?: string
+}
+
+const ONE_HOUR_MS = 3_600_000
+
+export class RunSession {
+  readonly start: RunStart
+  readonly #host: HostPort
+  readonly #deps: Deps
+  readonly #counters = new Map<string, number>()
+  readonly #attempts = new Set<Attempt>()
+  readonly #leaving = new AbortController()
+  #left: LeaveReason | undefined
+  #unanswered = 0
+  #whenQuiet: (() => void)[] = []
+
+  constructor(start: RunStart, host: HostPort, deps: Deps) {
+    this.start = start
+    this.#host = host
+    this.#deps = deps
+  }
+
+  /** Fires when the run's code must leave; the reason is a `LeaveReason`. */
+  get signal(): AbortSignal {
+    return this.#leaving.signal
+  }
+
+  /** Runs a task: its result, or what it failed with is thrown. */
+  async task<T>(options: TaskOptions, body: Body<T>): Promise<unknown> {
+    return resultOf(await this.taskState(options, body))
+  }
+
+  /** Runs a task: how it ended, whatever that is. */
+  async taskState<T>(options: TaskOptions, body: Body<T>): Promise<Settled> {
+    const id = options.id ?? this.identity(options.task)
+    const call = callOf(id, options)
+    let answer = await this.#call('task.call', call)
+    while (answer.do === 'run') {
+      const attempt = new Attempt(this.#deps, {
+        attempt: answer.attempt,
+        failures: answer.failures,
+        idempotencyKey: `${this.start.run}/${id}`,
+        timeoutMs: call.policy.timeoutMs,
+        retry: options.retry ?? {},
+        interpret: options.interpret,
+      })
+      const outcome = await this.#run(attempt, body)
+      await options.attempted?.(outcome)
+      answer = await this.#call('task.report', { id, attempt: attempt.attempt, outcome })
+    }
+    if (answer.do === 'mismatch') throw new CallboardError('CB_E_REPLAY_MISMATCH', answer.message)
+    return settledOf(id, answer)
+  }
+
+  /** (E1) Takes the next identity of this name, for a call that is made later. */
+  identity(name: string): string {
+    const count = this.#counters.get(name) ?? 0
+    this.#counters.set(name, count + 1)
+    return `${name}-${count}`
+  }
+
+  /** Says of a completed task run that what it did is undone. */
+  async rollBack(id: string, message?: string): Promise<void> {
+    await this.#call('task.rollback', { id, ...(message === undefined ? {} : { message }) })
+  }
+
+  async sleep(ms: number): Promise<void> {
+    await this.#call('wait', { id: this.identity('sleep'), kind: 'sleep', forMs: ms })
+  }
+
+  /** Waits, in its process, for a resume; gives its input. */
+  pause(options: PauseOptions = {}): Promise<unknown> {
+    return this.#hold('pause', options)
+  }
+
+  /** Leaves the process until a resume; gives its input when the code comes here again. */
+  suspend(options: PauseOptions = {}): Promise<unknown> {
+    return this.#hold('suspend', options)
+  }
+
+  /** The first signal of this name that no earlier wait has taken, also one that came before. */
+  async waitForSignal(
+    name: string,
+    options: { readonly timeoutMs?: number | null } = {},
+  ): Promise<SignalOutcome> {
+    const outcome = await this.#call('wait', {
+      id: this.identity(`signal:${name}`),
+      kind: 'signal',
+      signal: name,
+      forMs: options.timeoutMs ?? null,
+    })
+    if (outcome.is === 'expired') return outcome
+    const { value, by } = outcome
+    return { is: 'received', payload: decoded(value), ...(by === undefined ? {} : { by }) }
+  }
+
+  /** Starts a child run and waits for its end: its result, or what it failed with is thrown. */
+  async child(options: ChildOptions): Promise<unknown> {
+    return resultOf(await this.childState(options))
+  }
+
+  async childState(options: ChildOptions): Promise<Settled> {
+    return childSettled(await this.#startChild(options, true))
+  }
+
+  /** Starts a child run; gives its id once it exists. */
+  async startChild(options: ChildOptions): Promise<string> {
+    return (await this.#startChild(options, false)).run
+  }
+
+  /** Waits for the end of a child run. */
+  async joinChild(run: string): Promise<Settled> {
+    return childSettled(await this.#call('child.join', { run }))
+  }
+
+  /** What `make` gave the first time the code came here. */
+  async value<T>(name: string, make: () => T): Promise<T> {
+    const proposed = refOf(make(), name)
+    const { v } = await this.#call('value', {
+      id: this.identity(name),
+      v: 'v' in proposed ? proposed.v : null,
+    })
+    return decodeJson(v) as T
+  }
+
+  /** Something for people that belongs to the run: an artifact, progress. */
+  async note(kind: string, data: JsonObject, task?: string): Promise<void> {
+    await this.#call('note', { kind, data, ...(task === undefined ? {} : { task }) })
+  }
+
+  /** (E2) */
+  leave(reason: LeaveReason): void {
+    if (this.#left !== undefined) return
+    this.#left = reason
+    this.#leaving.abort(reason)
+    for (const attempt of this.#attempts) attempt.abort(reason)
+    this.#tellQuiet()
+  }
+
+  /** Whether, after `leave`, all that is left of the code waits for answers that never come. */
+  get isQuiet(): boolean {
+    return this.#left !== undefined && this.#attempts.size === 0 && this.#unanswered > 0
+  }
+
+  /** Resolves when it is. */
+  quiet(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#whenQuiet.push(resolve)
+      this.#tellQuiet()
+    })
+  }
+
+  async #hold(kind: 'pause' | 'suspend', options: PauseOptions): Promise<unknown> {
+    const { key, timeoutMs = ONE_HOUR_MS, input, message } = options
+    const outcome = await this.#call('wait', {
+      id: key ?? this.identity(kind),
+      kind,
+      forMs: timeoutMs,
+      ...(input === undefined ? {} : { input }),
+      ...(message === undefined ? {} : { message }),
+    })
+    return outcome.is === 'done' ? decoded(outcome.value) : undefined
+  }
+
+  #startChild(options: ChildOptions, wait: boolean): Promise<ChildAnswer> {
+    const { parameters, ...request } = options
+    return this.#call('child.start', {
+      ...request,
+      id: this.identity(options.flow),
+      parameters: refOf(parameters, 'parameters'),
+      wait,
+    })
+  }
+
+  async #run<T>(attempt: Attempt, body: Body<T>) {
+    this.#attempts.add(attempt)
+    try {
+      return await attempt.run(body)
+    } finally {
+      this.#attempts.delete(attempt)
+      this.#tellQuiet()
+    }
+  }
+
+  #call<K extends keyof HostCalls>(kind: K, input: HostCalls[K]['in']): Promise<HostCalls[K]['out']> {
+    this.#unanswered++
+    if (this.#left !== undefined) {
+      this.#tellQuiet()
+      return new Promise(() => {}) // (E2)
+    }
+    return new Promise((resolve, reject) => {
+      const answered = (then: () => void) => {
+        if (this.#left !== undefined) return
+        this.#unanswered--
+        then()
+      }
+      this.#host.call(kind, input).then(
+        (output) => answered(() => resolve(output)),
+        (error) => answered(() => reject(error)),
+      )
+    })
+  }
+
+  #tellQuiet(): void {
+    if (this.#whenQuiet.length === 0 || !this.isQuiet) return
+    for (const resolve of this.#whenQuiet.splice(0)) resolve()
+  }
+}
+
+function callOf(id: string, options: TaskOptions): TaskCall {
+  const { task, retry, timeoutMs = null, interpret: _, attempted: _attempted, ...rest } = options
+  return { ...rest, id, task, policy: { retries: retry?.retries ?? 0, timeoutMs } }
+}
+
+function settledOf(id: string, answer: Extract<TaskAnswer, { do: 'settled' }>): Settled {
+  const { tag, message, result, failure, replayed } = answer
+  return {
+    id,
+    tag,
+    value: decoded(result),
+    replayed,
+    ...(message === undefined ? {} : { message }),
+    ...(failure === undefined ? {} : { failure }),
+  }
+}
+
+function childSettled({ run, tag, message, result, failure }: ChildAnswer): Settled {
+  return {
+    id: run,
+    tag,
+    value: decoded(result),
+    replayed: false,
+    ...(message === undefined ? {} : { message }),
+    ...(failure === undefined ? {} : { failure }),
+  }
+}
+
+/** The value of what completed; anything else is thrown. */
+export function resultOf(settled: Settled): unknown {
+  if (parseTag(settled.tag).type === 'COMPLETED') return settled.value
+  throw errorOf(settled.failure, settled.message ?? `It ended ${parseTag(settled.tag).name}.`)
+}
+
+/** (E3) The host has loaded what is an object. */
+function decoded(ref: ValueRef | undefined): unknown {
+  return ref === undefined || 'object' in ref ? undefined : decodeJson(ref.v)
+}

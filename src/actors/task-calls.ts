@@ -1,0 +1,451 @@
+/**
+ * The task runs of one execution of a run's code: what the code asked for, what was answered, and what moves each of
+ * them meanwhile. The log decides what becomes of a task run; this tells the code.
+ *
+ * Invariants
+ * (K1) A body is let run once its START is judged, not once it is written: it rides with the next entry (the result,
+ *      usually). Lost on the way, the body has run for nothing, which "at least once" allows.
+ * (K2) A result is answered when its record is in the log.
+ * (K3) When others wrote first, a START that was let through may be refused on the newer state (the run is paused by
+ *      now). The body runs *ahead* then: its report is held until the START is accepted after all.
+ * (K4) A report counts for the attempt it names and for no other.
+ * (K5) Nothing starts while the flow run is not RUNNING, while this worker's lease is not fresh, or without slots.
+ */
+
+import { type CallboardError, isCallboardError } from '../core/index.ts'
+import type { BodyOutcome, TaskAnswer, TaskCall, TaskReport } from './channel.ts'
+import type { TaskEvent, ValueRef } from './events.ts'
+import { failureOf } from './failures.ts'
+import type { HostContext } from './host-context.ts'
+import type { Answer, Judgement } from './judgement.ts'
+import type { TaskRecord } from './records.ts'
+import { judgeTask, judgeTaskCall } from './rules.ts'
+import type { RunLog } from './run-log.ts'
+import type { RunState, TaskState } from './run-state.ts'
+import type { SlotWant } from './slots.ts'
+import { isTerminalTag, parseTag } from './states.ts'
+import { fitsInline, loadValue, storeValue } from './values.ts'
+
+/**
+ * `calling` not judged yet; `ready` may start; `queued` waits for a slot; `starting` its START is on its way to be
+ * judged; `running` the body runs; `reporting` its outcome is on its way into the log; `resting` waits for a retry's
+ * time, or to be resumed; `over` is answered.
+ */
+type Phase = 'calling' | 'ready' | 'queued' | 'starting' | 'running' | 'reporting' | 'resting' | 'over'
+
+interface Open {
+  readonly call: TaskCall
+  phase: Phase
+  /** Of the call, or of the report, that waits for an answer. */
+  resolve: (answer: TaskAnswer) => void
+  reject: (error: unknown) => void
+  slots: 'none' | 'asked' | 'held'
+  /** (K3) With the report, once the body has ended. */
+  ahead: { report?: TaskEvent } | undefined
+}
+
+export interface TaskCallsOptions {
+  readonly context: HostContext
+  readonly log: RunLog
+  /** How many bodies run, or which calls are open, has changed. */
+  changed(): void
+}
+
+export class TaskCalls {
+  readonly #context: HostContext
+  readonly #log: RunLog
+  readonly #changed: () => void
+  readonly #open = new Map<string, Open>()
+  #running = 0
+  #resting = 0
+
+  constructor({ context, log, changed }: TaskCallsOptions) {
+    this.#context = context
+    this.#log = log
+    this.#changed = changed
+  }
+
+  /** Bodies that run, or whose outcome is not in the log yet. */
+  get running(): number {
+    return this.#running
+  }
+
+  /** Calls that are not answered for good. */
+  get size(): number {
+    return this.#open.size
+  }
+
+  /** Whether any call is open that does not just wait for time or for a person. */
+  get isBusy(): boolean {
+    return this.#open.size > this.#resting
+  }
+
+  // ── what the code says
+
+  call(call: TaskCall): Promise<TaskAnswer> {
+    return new Promise((resolve, reject) => {
+      const open: Open = { call, phase: 'calling', resolve, reject, slots: 'none', ahead: undefined }
+      this.#open.set(call.id, open)
+      this.#changed()
+      const result = call.instead !== undefined && 'result' in call.instead ? call.instead.result : undefined
+      if (result === undefined || fitsInline(result)) return this.#submitCall(open, call)
+      this.#store(result, (stored) => this.#submitCall(open, withResult(call, stored)), reject)
+    })
+  }
+
+  report({ id, attempt, outcome }: TaskReport): Promise<TaskAnswer> {
+    return new Promise((resolve, reject) => {
+      const open = this.#open.get(id)
+      if (open?.phase !== 'running') return // (K4) nobody runs that body here
+      open.resolve = resolve
+      open.reject = reject
+      open.phase = 'reporting'
+      const event = eventOf(outcome, this.#context.deps.clock.now())
+      const result = 'result' in event ? event.result : undefined
+      if (result === undefined || fitsInline(result)) return this.#submitReport(open, attempt, event)
+      this.#store(
+        result,
+        (stored) => this.#submitReport(open, attempt, { ...event, result: stored } as TaskEvent),
+        reject,
+      )
+    })
+  }
+
+  async rollBack({ id, message }: { readonly id: string; readonly message?: string }): Promise<null> {
+    const at = this.#context.deps.clock.now()
+    const event: TaskEvent =
+      message === undefined ? { type: 'ROLL_BACK', at } : { type: 'ROLL_BACK', at, message }
+    await this.#log.propose(judgeTask(id, event), { patient: true })
+    return null
+  }
+
+  // ── what the log says
+
+  /** A record of a task run is in the log. */
+  committed({ id, e, s }: TaskRecord): void {
+    const open = this.#open.get(id)
+    if (open === undefined) return
+    if (isTerminalTag(s)) {
+      this.#settle(open, false)
+      return
+    }
+    switch (s) {
+      case 'RUNNING.Retrying':
+        if (e.type !== 'START') this.#run(open)
+        return
+      case 'SCHEDULED.AwaitingRetry':
+        this.#enter(open, 'resting')
+        return
+      case 'PAUSED.Paused':
+        this.#enter(open, 'resting')
+        return
+      case 'SCHEDULED.Scheduled':
+      case 'SCHEDULED.AwaitingConcurrencySlot':
+        if (open.phase !== 'resting') return
+        this.#enter(open, 'ready')
+        this.#start(open)
+        return
+    }
+  }
+
+  /** The state was read anew; proposals on their way will be judged again. */
+  reloaded(state: RunState): void {
+    for (const open of this.#open.values()) {
+      const task = state.tasks.get(open.call.id)
+      if (task === undefined || open.phase !== 'resting') continue
+      const { tag } = task.snapshot
+      if (isTerminalTag(tag)) this.#settle(open, false)
+      else if (tag === 'RUNNING.Retrying') this.#run(open)
+      else if (tag === 'SCHEDULED.Scheduled' || tag === 'SCHEDULED.AwaitingConcurrencySlot')
+        this.#enter(open, 'ready')
+    }
+  }
+
+  /** The flow run is RUNNING (again), or the lease is fresh again: whatever had to wait may begin (K5). */
+  proceed(): void {
+    for (const open of this.#open.values()) {
+      if (open.phase === 'ready') this.#start(open)
+      else if (open.ahead !== undefined) this.#catchUp(open)
+    }
+  }
+
+  slotGranted(task: string): void {
+    const open = this.#open.get(task)
+    if (open === undefined) return
+    open.slots = 'held'
+    if (open.phase === 'queued') this.#enter(open, 'ready')
+    this.#start(open)
+  }
+
+  slotDenied(task: string, reason: string): void {
+    const open = this.#open.get(task)
+    if (open === undefined || open.phase === 'over') return
+    const event: TaskEvent = { type: 'CANCEL', at: this.#context.deps.clock.now(), message: reason }
+    this.#log.submit({ judge: judgeTask(task, event), patient: true })
+  }
+
+  // ── a call, step by step
+
+  #submitCall(open: Open, call: TaskCall): void {
+    let isReplay = false
+    this.#log.submit({
+      judge: judgeTaskCall(call, this.#context.deps.clock.now()),
+      lazy: true,
+      patient: true,
+      judged: (judgement) => {
+        isReplay = judgement.is === 'known'
+        if (open.phase === 'calling' && judgement.is !== 'rejected') this.#called(open)
+      },
+      settled: (answer) => this.#callSettled(open, answer, isReplay),
+      failed: (error) => this.#refuse(open, error),
+    })
+  }
+
+  /** The task run is in the table: where does it stand? */
+  #called(open: Open): void {
+    const task = this.#task(open)
+    if (task === undefined || isTerminalTag(task.snapshot.tag)) return // answered when it is settled (K2)
+    switch (parseTag(task.snapshot.tag).name) {
+      case 'AwaitingRetry':
+      case 'Paused':
+        this.#enter(open, 'resting')
+        return
+      default:
+        this.#enter(open, 'ready')
+        this.#start(open)
+    }
+  }
+
+  #callSettled(open: Open, answer: Answer, isReplay: boolean): void {
+    if (open.phase === 'over') return
+    if (answer.outcome === 'rejected') {
+      const { type } = parseTag(answer.tag)
+      if (type !== 'RUNNING' && type !== 'PAUSED') return // the run takes no calls any more: the code must leave
+      this.#answer(open, { do: 'mismatch', message: answer.reason })
+      return
+    }
+    const task = this.#task(open)
+    if (task !== undefined && isTerminalTag(task.snapshot.tag)) this.#settle(open, isReplay)
+  }
+
+  /** (K5) */
+  #start(open: Open): void {
+    if (open.phase !== 'ready' || !this.#context.mayBegin() || !isRunning(this.#log.state)) return
+    const limits = open.call.limits ?? []
+    if (limits.length > 0 && open.slots !== 'held') {
+      this.#askForSlots(open, limits)
+      return
+    }
+    this.#enter(open, 'starting')
+    this.#submitStart(open)
+  }
+
+  #submitStart(open: Open): void {
+    const { id } = open.call
+    this.#log.submit({
+      judge: judgeTask(id, { type: 'START', at: this.#context.deps.clock.now() }),
+      lazy: true,
+      patient: true,
+      judged: (judgement) => this.#started(open, judgement),
+      failed: (error) => this.#refuse(open, error),
+    })
+  }
+
+  #started(open: Open, judgement: Judgement): void {
+    const isAccepted = judgement.is === 'write'
+    if (open.phase === 'starting') {
+      if (isAccepted) this.#run(open)
+      else this.#enter(open, 'ready')
+    } else if (isAccepted) {
+      open.ahead = undefined
+    } else if (open.phase === 'running' || open.phase === 'reporting') {
+      open.ahead ??= {} // (K3)
+    }
+  }
+
+  /** (K3) The START is tried again; with it, what the body has said meanwhile. */
+  #catchUp(open: Open): void {
+    const report = open.ahead?.report
+    this.#submitStart(open)
+    if (open.ahead === undefined && report !== undefined)
+      this.#submitReport(open, this.#task(open)?.snapshot.context.runCount ?? 0, report)
+  }
+
+  #submitReport(open: Open, attempt: number, event: TaskEvent): void {
+    if (open.ahead !== undefined) {
+      open.ahead.report = event
+      return
+    }
+    const { id } = open.call
+    const judge = judgeTask(id, event)
+    this.#log.submit({
+      judge: (state) => (runCountOf(state, id) === attempt ? judge(state) : { is: 'ignored' }), // (K4)
+      patient: true,
+      settled: ({ outcome }) => {
+        if (outcome === 'applied') return
+        if (open.ahead !== undefined) open.ahead.report = event
+        else this.#reportRefused(open)
+      },
+      failed: (error) => {
+        if (isCallboardError(error, 'CB_E_PAYLOAD_TOO_LARGE'))
+          this.#submitReport(open, attempt, tooLarge(error, event))
+        else this.#refuse(open, error)
+      },
+    })
+  }
+
+  /** The task run has moved on without this report: whatever it came to is the answer. */
+  #reportRefused(open: Open): void {
+    const task = this.#task(open)
+    if (task !== undefined && isTerminalTag(task.snapshot.tag)) this.#settle(open, false)
+  }
+
+  // ── slots
+
+  #askForSlots(open: Open, limits: readonly string[]): void {
+    if (open.slots === 'asked') return
+    open.slots = 'asked'
+    const want: SlotWant = {
+      holder: { run: this.#log.id, task: open.call.id },
+      limits,
+      since: this.#context.deps.clock.now(),
+    }
+    this.#context.slots.acquire(want).then(
+      (answer) => {
+        if (answer.is === 'granted') this.slotGranted(open.call.id)
+        else if (answer.is === 'denied') this.slotDenied(open.call.id, answer.reason)
+        else this.#queue(open, limits)
+      },
+      (error) => this.#refuse(open, error),
+    )
+  }
+
+  #queue(open: Open, limits: readonly string[]): void {
+    if (open.phase !== 'ready' || open.slots === 'held') return
+    this.#enter(open, 'queued')
+    const event: TaskEvent = { type: 'SLOT_WAIT', at: this.#context.deps.clock.now(), limits }
+    this.#log.submit({ judge: judgeTask(open.call.id, event), lazy: true, patient: true })
+  }
+
+  /** Its slots were given back: before it runs again it asks anew. */
+  slotsReleased(task: string): void {
+    const open = this.#open.get(task)
+    if (open !== undefined) open.slots = 'none'
+  }
+
+  // ── answers
+
+  #run(open: Open): void {
+    const task = this.#task(open)
+    if (task === undefined) return
+    const { runCount, failures } = task.snapshot.context
+    this.#enter(open, 'running')
+    open.resolve({ do: 'run', attempt: runCount, failures })
+  }
+
+  /** (K2) */
+  #settle(open: Open, replayed: boolean): void {
+    const task = this.#task(open)
+    if (task === undefined || open.phase === 'over') return
+    const { snapshot, state, result, failure } = task
+    const answer = {
+      do: 'settled',
+      tag: snapshot.tag,
+      replayed,
+      ...(state.message === undefined ? {} : { message: state.message }),
+      ...(failure === undefined ? {} : { failure }),
+    } as const
+    if (result === undefined) {
+      this.#answer(open, answer)
+      return
+    }
+    if (!('object' in result)) {
+      this.#answer(open, { ...answer, result })
+      return
+    }
+    loadValue(this.#context.broker.objects, result).then(
+      (v) => this.#answer(open, { ...answer, result: { v } }),
+      (error) => this.#refuse(open, error),
+    )
+  }
+
+  #answer(open: Open, answer: TaskAnswer): void {
+    this.#close(open)
+    open.resolve(answer)
+  }
+
+  /** Too large, or out of reach: the caller is told. Fenced or stopped: nobody is (C3). */
+  #refuse(open: Open, error: unknown): void {
+    if (open.phase === 'over' || this.#log.ended) return
+    this.#close(open)
+    open.reject(error)
+  }
+
+  #close(open: Open): void {
+    this.#enter(open, 'over')
+    if (this.#open.get(open.call.id) === open) this.#open.delete(open.call.id)
+    this.#changed()
+  }
+
+  #enter(open: Open, phase: Phase): void {
+    const before = open.phase
+    open.phase = phase
+    this.#running += Number(isBodyPhase(phase)) - Number(isBodyPhase(before))
+    this.#resting += Number(phase === 'resting') - Number(before === 'resting')
+    if (phase === 'resting') this.#changed()
+  }
+
+  #task(open: Open): TaskState | undefined {
+    return this.#log.state.tasks.get(open.call.id)
+  }
+
+  #store(value: ValueRef, then: (stored: ValueRef) => void, failed: (error: unknown) => void): void {
+    const { broker, deps } = this.#context
+    storeValue(broker.objects, deps, this.#log.id, value).then(then, failed)
+  }
+}
+
+function isBodyPhase(phase: Phase): boolean {
+  return phase === 'running' || phase === 'reporting'
+}
+
+function isRunning(state: RunState): boolean {
+  return parseTag(state.flow.tag).type === 'RUNNING'
+}
+
+function runCountOf(state: RunState, id: string): number | undefined {
+  return state.tasks.get(id)?.snapshot.context.runCount
+}
+
+function withResult(call: TaskCall, result: ValueRef): TaskCall {
+  const { instead } = call
+  return instead !== undefined && 'result' in instead ? { ...call, instead: { ...instead, result } } : call
+}
+
+function eventOf(outcome: BodyOutcome, at: number): TaskEvent {
+  switch (outcome.is) {
+    case 'completed': {
+      const { is: _, ...completed } = outcome
+      return { type: 'COMPLETE', at, ...completed }
+    }
+    case 'skipped': {
+      const { is: _, ...skipped } = outcome
+      return { type: 'SKIP', at, ...skipped }
+    }
+    case 'failed': {
+      const { is: _, ...failed } = outcome
+      return { type: 'FAIL', at, ...failed }
+    }
+    case 'crashed':
+      return { type: 'CRASH', at, message: outcome.message }
+    case 'cancelled': {
+      const { is: _, ...cancelled } = outcome
+      return { type: 'CANCELLED', at, ...cancelled }
+    }
+  }
+}
+
+/** What the body said does not fit into a record: the task run fails with that, and is not tried again. */
+function tooLarge(error: CallboardError, { at }: TaskEvent): TaskEvent {
+  return { type: 'FAIL', at, message: error.message, failure: failureOf(error), retryDelayMs: null }
+}
