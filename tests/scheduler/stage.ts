@@ -10,6 +10,8 @@ import {
   type NewRun,
   openRun,
   type RunRecord,
+  WorkerLease,
+  workerAddress,
 } from '../../src/actors/index.ts'
 import { memoryBroker, memoryPlace } from '../../src/broker/embedded/index.ts'
 import type { Broker } from '../../src/broker/index.ts'
@@ -60,6 +62,8 @@ export interface Machine {
   kill(): void
 }
 
+export type NewInput = Partial<Omit<NewRun, 'policy'>> & { readonly policy?: Partial<FlowPolicy> }
+
 export interface Stage {
   readonly clock: VirtualClock
   readonly random: Random
@@ -72,11 +76,17 @@ export interface Stage {
     options?: SchedulerOptions,
     view?: ViewOptions,
   ): Promise<Scheduler & { machine: Machine }>
+  /** Something that holds a worker's lease and answers at its address, on a machine of its own. */
+  worker(id: string): Promise<Machine>
   /** Runs the cluster until the promise has settled. */
   drive<T>(promise: Promise<T>): Promise<T>
-  create(input?: Partial<NewRun> & { readonly policy?: Partial<FlowPolicy> }): Promise<string>
+  create(input?: NewInput): Promise<string>
   say(run: string, ...events: readonly FlowEvent[]): Promise<void>
+  /** Creates many at once. */
+  createMany(count: number, input: (index: number) => NewInput): Promise<string[]>
   recordsOf(run: string): Promise<RunRecord[]>
+  /** Every record of every run that is in the log now, by run. */
+  everything(): Promise<ReadonlyMap<string, readonly RunRecord[]>>
   tagOf(run: string): Promise<string | undefined>
   close(): Promise<void>
 }
@@ -98,6 +108,7 @@ export async function makeStage(options: { readonly seed?: number } = {}): Promi
   const place = memoryPlace({ clock: clock.view({ name: 'broker' }) })
   const brokers: Broker[] = []
   const schedulers: Scheduler[] = []
+  const leases: [Machine, WorkerLease][] = []
   const dead = new Set<Machine>()
 
   async function machine(name: string, view: ViewOptions = {}): Promise<Machine> {
@@ -123,6 +134,19 @@ export async function makeStage(options: { readonly seed?: number } = {}): Promi
   }
 
   const home = await machine('home')
+
+  async function create({ policy, ...input }: NewInput): Promise<string> {
+    const { run } = await createRun(home.broker, home.deps, {
+      flow: 'flow',
+      name: 'a run',
+      parameters: { v: null },
+      by: { channel: 'test' },
+      ...input,
+      policy: { ...POLICY, ...policy },
+    })
+    return run
+  }
+
   const machines = new Map<Scheduler, Machine>()
 
   return {
@@ -138,20 +162,20 @@ export async function makeStage(options: { readonly seed?: number } = {}): Promi
       await clock.drive(made.start())
       return Object.assign(made, { machine: on })
     },
-    drive: (promise) => clock.drive(promise),
-    async create({ policy, ...input } = {}) {
-      const { run } = await clock.drive(
-        createRun(home.broker, home.deps, {
-          flow: 'flow',
-          name: 'a run',
-          parameters: { v: null },
-          by: { channel: 'test' },
-          ...input,
-          policy: { ...POLICY, ...policy },
-        }),
-      )
-      return run
+    async worker(id) {
+      const on = await machine(id)
+      const facts = () => ({ worker: id, queues: [], slots: 1, hosted: 0, startedAt: 0 })
+      const { broker, deps } = on
+      const lease = new WorkerLease({ broker, deps, worker: id, facts, lost() {}, regained() {} })
+      await clock.drive(lease.start())
+      await clock.drive(broker.bus.subscribe(workerAddress(id), () => ({})))
+      leases.push([on, lease])
+      return on
     },
+    drive: (promise) => clock.drive(promise),
+    create: (input = {}) => clock.drive(create(input)),
+    createMany: (count, input) =>
+      clock.drive(Promise.all(Array.from({ length: count }, (_, index) => create(input(index))))),
     async say(run, ...events) {
       for (const event of events) await clock.drive(applyToRun(home.broker, home.deps, run, judgeFlow(event)))
     },
@@ -163,6 +187,22 @@ export async function makeStage(options: { readonly seed?: number } = {}): Promi
       }
       return clock.drive(read())
     },
+    everything() {
+      const read = async () => {
+        const all = new Map<string, RunRecord[]>()
+        const following = await home.broker.log.follow({ partitions: 'all' }, 'start', (entries) => {
+          for (const entry of entries) {
+            const records = all.get(entry.subject) ?? []
+            all.set(entry.subject, records)
+            records.push(...decodeEntry(entry))
+          }
+        })
+        await following.caughtUp
+        await following.stop()
+        return all
+      }
+      return clock.drive(read())
+    },
     async tagOf(run) {
       return (await clock.drive(openRun(home.broker, home.deps, run)))?.state.tag
     },
@@ -171,6 +211,7 @@ export async function makeStage(options: { readonly seed?: number } = {}): Promi
         const on = machines.get(each)
         if (on && !dead.has(on)) await clock.drive(each.stop())
       }
+      for (const [on, lease] of leases) if (!dead.has(on)) await clock.drive(lease.stop())
       for (const broker of brokers) await clock.drive(broker.stop())
     },
   }
