@@ -91,7 +91,9 @@ async function openPlace(folder: string, options: StoreOptions, deps: Deps): Pro
       store,
       deps,
       objects: fileObjects(objectsFolder, options.synchronous, deps),
-      announce: wakeups.announce,
+      announce: () => {
+        if (!peers.alone) wakeups.announce()
+      },
       capabilities: capabilitiesOf(options, wakeups),
     })
     opened.defer(() => place.queue.desk.stop())

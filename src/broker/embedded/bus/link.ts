@@ -5,27 +5,31 @@
  *
  * Invariants
  * (G1) Every question ends once: with an answer, with `nobody`, or, when the connection ends, as if by `nobody`.
- * (G2) Questions are put only to a process that has welcomed this one: one that hangs is not waited for.
+ * (G2) A process that has not welcomed this one in time hangs: until it does, it is asked nothing, so that nobody
+ *      waits for its answers.
  * (G3) What waits to be sent is bounded: a process that does not read is cut off.
  */
 
 import { connect } from 'node:net'
+import type { Clock } from '../../../core/index.ts'
 import { encodeFrame, type Frame, frameReader, type Head, PROTOCOL } from './frames.ts'
 import type { RemoteAnswer } from './switchboard.ts'
 
 /** More than this unsent means that the other process does not read. */
 export const MOST_UNSENT_BYTES = 8 * 1024 * 1024
 
+const WELCOME_TIMEOUT_MS = 500
+
 export interface LinkEvents {
-  /** It listens and speaks our protocol. */
-  welcomed(): void
+  /** It has welcomed this process, or hangs. */
+  greeted(): void
   /** `refused`: nobody listens there any more. `lost`: it was there and is not now. */
   ended(how: 'refused' | 'lost', why: string): void
 }
 
 export interface Link {
-  readonly welcomed: boolean
-  /** Hands a message to the other process; it may still be greeting. */
+  readonly hangs: boolean
+  /** Hands a message to the other process; it may still be greeting, or hang. */
   send(subject: string, body: string): void
   /** Puts a question; returns its number. */
   ask(subject: string, body: string, onEnd: (answer: RemoteAnswer) => void): number
@@ -34,12 +38,13 @@ export interface Link {
   close(): void
 }
 
-type Phase = { is: 'greeting' } | { is: 'welcomed' } | { is: 'ended' }
+type Phase = { is: 'greeting' } | { is: 'hanging' } | { is: 'welcomed' } | { is: 'ended' }
 
 export function dial(
   socketPath: string,
   self: { readonly id: string; readonly socket: string },
   events: LinkEvents,
+  clock: Clock,
 ): Link {
   const questions = new Map<number, (answer: RemoteAnswer) => void>()
   let asked = 0
@@ -59,11 +64,16 @@ export function dial(
   }
 
   function received({ head, body }: Frame): void {
-    if (head.is === 'welcome' && phase.is === 'greeting') {
-      phase = { is: 'welcomed' }
-      events.welcomed()
-    } else if (head.is === 'answer') settle(head.number, { is: 'answer', body })
+    if (head.is === 'welcome') becomeGreeted('welcomed')
+    else if (head.is === 'answer') settle(head.number, { is: 'answer', body })
     else if (head.is === 'nobody') settle(head.number, { is: 'nobody' })
+  }
+
+  function becomeGreeted(is: 'welcomed' | 'hanging'): void {
+    if (phase.is === 'ended') return
+    phase = { is }
+    patience.cancel()
+    events.greeted()
   }
 
   function settle(question: number, answer: RemoteAnswer): void {
@@ -75,11 +85,13 @@ export function dial(
   function end(how: 'refused' | 'lost'): void {
     if (phase.is === 'ended') return
     phase = { is: 'ended' }
+    patience.cancel()
     for (const question of questions.keys()) settle(question, { is: 'nobody' })
     events.ended(how, why)
   }
 
   const read = frameReader(received)
+  const patience = clock.setTimer(WELCOME_TIMEOUT_MS, () => becomeGreeted('hanging'))
   let refused = false
   socket.on('data', (piece) => {
     try {
@@ -96,8 +108,8 @@ export function dial(
   put({ is: 'hello', protocol: PROTOCOL, id: self.id, socket: self.socket })
 
   return {
-    get welcomed() {
-      return phase.is === 'welcomed'
+    get hangs() {
+      return phase.is === 'hanging'
     },
     send: (subject, body) => put({ is: 'message', subject }, body),
     ask(subject, body, onEnd) {

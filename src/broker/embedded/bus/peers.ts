@@ -3,7 +3,8 @@
  *
  * Invariants
  * (R1) Whoever starts, listens first, then registers, then dials everybody who is registered; whoever is dialled
- *      dials back. So of two processes each has a link to the other, whichever came first.
+ *      dials back before it welcomes. So of two processes each has a link to the other, whichever came first, and
+ *      who has started can be asked.
  * (R2) A registration is removed by its own process when it stops, or by one that was refused at its socket:
  *      nobody listens there any more. A process that merely hangs keeps it.
  * (R3) A link that is lost is dialled again as long as the other process is registered.
@@ -15,13 +16,11 @@ import { type Caller, openReception } from './reception.ts'
 import { chooseSocketPath, isRegistered, register, registrations, unregister } from './registry.ts'
 import type { Remote, RemoteAnswer, Switchboard } from './switchboard.ts'
 
-/** How long a start waits for the welcome of a process that hangs. */
-const WELCOME_TIMEOUT_MS = 500
 const DIAL_AGAIN_MS = 500
 
 export interface Peers {
-  /** How many processes this one can ask. For tests and status. */
-  readonly count: number
+  /** No other process has the store open, as far as this one knows. One that starts makes itself known before it has started. */
+  readonly alone: boolean
   stop(): Promise<void>
 }
 
@@ -34,21 +33,18 @@ export async function joinPeers(folder: string, board: Switchboard, deps: Deps):
   let stopped = false
   const self = { id, pid: process.pid, socket: await chooseSocketPath(folder, id) }
 
-  /** Resolves when the peer has welcomed this process, or will not. */
+  /** Resolves when the peer has welcomed this process, hangs, or is gone. */
   function link(peer: Caller): Promise<void> {
     if (stopped || peer.id === id || links.has(peer.id)) return Promise.resolve()
     return new Promise((resolve) => {
-      const made = dial(peer.socket, self, {
-        welcomed: resolve,
-        ended(how, why) {
-          links.delete(peer.id)
-          resolve()
-          if (stopped) return
-          if (how === 'refused') forget(peer)
-          else linkLost(peer, why)
-        },
-      })
-      links.set(peer.id, made)
+      const ended = (how: 'refused' | 'lost', why: string) => {
+        links.delete(peer.id)
+        resolve()
+        if (stopped) return
+        if (how === 'refused') forget(peer)
+        else linkLost(peer, why)
+      }
+      links.set(peer.id, dial(peer.socket, self, { greeted: resolve, ended }, deps.clock))
     })
   }
 
@@ -83,12 +79,12 @@ export async function joinPeers(folder: string, board: Switchboard, deps: Deps):
   const reception = await openReception(self.socket, { board, logger, onCaller: link })
   await register(folder, self)
   const others = await registrations(folder)
-  await withinTime(deps, Promise.all(others.map(link)))
+  await Promise.all(others.map(link))
   board.connect(remoteOver(links))
 
   return {
-    get count() {
-      return [...links.values()].filter((peer) => peer.welcomed).length
+    get alone() {
+      return links.size === 0 && reception.callers === 0
     },
     async stop() {
       stopped = true
@@ -112,7 +108,7 @@ function remoteOver(links: ReadonlyMap<string, Link>): Remote {
         left--
         if (answer.is === 'answer' || left === 0) onEnd(answer)
       }
-      const able = [...links.values()].filter((peer) => peer.welcomed)
+      const able = [...links.values()].filter((peer) => !peer.hangs)
       left = able.length
       if (left === 0) onEnd({ is: 'nobody' })
       for (const peer of able) asked.set(peer, peer.ask(subject, body, heard))
@@ -121,11 +117,4 @@ function remoteOver(links: ReadonlyMap<string, Link>): Remote {
       }
     },
   }
-}
-
-async function withinTime(deps: Deps, work: Promise<unknown>): Promise<void> {
-  const late = Promise.withResolvers<void>()
-  const timer = deps.clock.setTimer(WELCOME_TIMEOUT_MS, late.resolve)
-  await Promise.race([work, late.promise])
-  timer.cancel()
 }

@@ -16,6 +16,8 @@ export interface Caller {
 }
 
 export interface Reception {
+  /** How many connections there are. */
+  readonly callers: number
   close(): Promise<void>
 }
 
@@ -43,6 +45,9 @@ export async function openReception(socketPath: string, parts: ReceptionParts): 
   })
   server.on('error', (error) => parts.logger.warn({ error }, 'the local socket of the bus has a problem'))
   return {
+    get callers() {
+      return sockets.size
+    },
     close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       for (const socket of sockets) socket.destroy()

@@ -3,3 +3,4 @@
 export { type KvFeed, kvFeed } from './feed.ts'
 export { embeddedKv } from './kv.ts'
 export { type KvTable, kvTable } from './table.ts'
+export { startWatch } from './watch.ts'

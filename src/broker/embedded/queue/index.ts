@@ -1,5 +1,5 @@
 /** The queues of the embedded driver: their table, the desk where claimers wait, and the port's `Queue` over them. */
 
-export { claimDesk, type Desk } from './desk.ts'
+export { type Claimer, claimDesk, type Desk } from './desk.ts'
 export { embeddedQueue } from './queue.ts'
-export { type QueueTable, queueTable } from './table.ts'
+export { type ItemRow, type QueueTable, queueTable } from './table.ts'

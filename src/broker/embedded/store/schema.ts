@@ -48,7 +48,8 @@ const TABLES = `
   );
   CREATE UNIQUE INDEX queue_by_id ON queue (queue, id);
   CREATE INDEX queue_ready ON queue (queue, priority, seq) WHERE state = 0;
-  CREATE INDEX queue_until ON queue (state, until) WHERE state > 0;
+  CREATE INDEX queue_claimed ON queue (until) WHERE state = 1;
+  CREATE INDEX queue_done ON queue (until) WHERE state = 2;
 
   CREATE TABLE bucket (name TEXT PRIMARY KEY, ttl INTEGER NOT NULL) WITHOUT ROWID;
   -- value NULL: deleted; the row stays a while so that watchers in other processes learn of it

@@ -85,9 +85,15 @@ export function watchFolder(path: string, store: Store, deps: Deps, onForeignCom
 
   /** Somebody has removed the file: what is written to it now reaches nobody. */
   function renew(): void {
+    try {
+      const renewed = openFile(path)
+      closeSync(file)
+      file = renewed
+    } catch (error) {
+      logger.error({ error, path }, 'the folder of the store has been removed while it is in use')
+      return
+    }
     watcher?.close()
-    closeSync(file)
-    file = openFile(path)
     startWatching()
   }
 
