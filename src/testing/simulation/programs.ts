@@ -61,6 +61,7 @@ const FAN = 8
 const LIMITED = 4
 /** A limit of two slots that the world defines. */
 export const SIM_LIMIT = 'sim-two'
+export const SIM_SLOTS = 2
 
 export const PROGRAMS = {
   chain: {
@@ -216,8 +217,9 @@ export const PROGRAMS = {
 
   family: {
     flow: (stage) => ({
-      async program(run) {
-        const child = (n: number) => run.child({ flow: 'chain', parameters: n, policy: simPolicy('chain') })
+      async program(run): Promise<number> {
+        const child = (n: number): Promise<unknown> =>
+          run.child({ flow: 'chain', parameters: n, policy: simPolicy('chain') })
         const [first, second] = await Promise.all([child(1), child(2)])
         await run.task(
           { task: 'after' },
