@@ -46,6 +46,12 @@ export class JetStreamError extends CallboardError {
   }
 }
 
+const NOTHING_TO_DELETE: ReadonlySet<number> = new Set([
+  API.deleteFailed,
+  API.messageNotFound,
+  API.sequenceNotFound,
+])
+
 export class Api {
   readonly #link: Link
 
@@ -117,11 +123,7 @@ export class Api {
       await this.#call(`STREAM.MSG.DELETE.${stream}`, body, what)
       return true
     } catch (error) {
-      if (
-        error instanceof JetStreamError &&
-        (error.apiCode === API.deleteFailed || error.apiCode === API.messageNotFound)
-      )
-        return false
+      if (error instanceof JetStreamError && NOTHING_TO_DELETE.has(error.apiCode)) return false
       throw error
     }
   }

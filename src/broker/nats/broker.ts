@@ -48,7 +48,16 @@ export function natsBroker(url: string, deps: Deps, options: NatsBrokerOptions =
   const names = namesFor(settings.prefix)
   const api = new Api(link)
   const writes = new Writes(link)
-  const logHome: LogHome = { link, api, writes, names, tips: new Tips(), identity: '', maxPayload: 0 }
+  const logHome: LogHome = {
+    link,
+    api,
+    writes,
+    names,
+    tips: new Tips(),
+    replicas,
+    identity: '',
+    maxPayload: 0,
+  }
   let objectsIdentity = ''
   let limits: Limits = LIMITS
   let capabilities: Capabilities | undefined

@@ -12,6 +12,7 @@ export interface LogHome {
   readonly writes: Writes
   readonly names: Names
   readonly tips: Tips
+  readonly replicas: number
   /** Of the stream (`cursors.ts`). Changes when the broker was wiped or replaced behind our back. */
   identity: string
   /** The most bytes one message may have, headers included. */

@@ -20,11 +20,12 @@ export async function lastEntry(
   subject: string,
   { certain = false }: { readonly certain?: boolean } = {},
 ): Promise<Found | undefined> {
-  const { api, names, tips } = home
+  const { api, names, tips, replicas } = home
   const natsSubject = names.logSubject(subject)
-  const stored = certain
-    ? await api.lastMessageOfLeader(names.logStream, natsSubject)
-    : await api.lastMessage(names.logStream, natsSubject)
+  const stored =
+    certain && replicas > 1
+      ? await api.lastMessageOfLeader(names.logStream, natsSubject)
+      : await api.lastMessage(names.logStream, natsSubject)
   if (!stored) return undefined
   const found = foundIn(home, stored)
   tips.put(subject, found.decoded.tip)

@@ -102,6 +102,7 @@ export const API = {
   insufficientResources: 10023,
   notEnabledForAccount: 10039,
   messageNotFound: 10037,
+  sequenceNotFound: 10043,
   storageExceeded: 10047,
   messageTooLarge: 10054,
   deleteFailed: 10057,

@@ -14,13 +14,16 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]()
 })
 
+/** Streams set their quota aside. */
+const SMALL = 'log_bytes=64MiB&work_bytes=16MiB&objects_bytes=64MiB&kv_bytes=8MiB'
+
 let places = 0
 
 /** One server for all cases; each has a prefix of its own, and a network of its own that can be cut. */
 async function openPlace(): Promise<Place> {
   const prefix = `p${places++}`
   const proxy = await startProxy(() => server.port)
-  const url = `nats://127.0.0.1:${proxy.port}?prefix=${prefix}`
+  const url = `nats://127.0.0.1:${proxy.port}?prefix=${prefix}&${SMALL}`
   return {
     url,
     open: (options) => natsBroker(url, systemDeps(), { environment: {}, ...options }),
@@ -41,7 +44,6 @@ async function openPlace(): Promise<Place> {
   }
 }
 
-/** Streams set their quota aside: too many places would fill the server. */
 async function removeStreams(prefix: string): Promise<void> {
   const nc = await connect({ servers: server.url })
   const list: { streams?: string[] } = (await nc.request('$JS.API.STREAM.NAMES')).json()
@@ -54,7 +56,7 @@ async function removeStreams(prefix: string): Promise<void> {
 const driver: ConformanceDriver = {
   name: 'nats',
   place: openPlace,
-  lacks: { processes: 'openBroker does not know nats: yet' },
+  lacks: {},
 }
 
 conformance(driver, { describe, it })
