@@ -42,7 +42,8 @@ export function sqliteFloor(folder: string, synchronous: 'full' | 'normal'): Flo
 
 /** One awaited publish per append, with the sequence that must be the subject's last; core NATS for requests. */
 export async function natsFloor(url: string): Promise<Floor> {
-  const [connection, other] = await Promise.all([connect({ servers: url }), connect({ servers: url })])
+  const options = { servers: url, noAsyncTraces: true }
+  const [connection, other] = await Promise.all([connect(options), connect(options)])
   const manager = await jetstreamManager(connection)
   await manager.streams.add({ name: 'FLOOR', subjects: ['floor.>'] })
   const stream = jetstream(connection)

@@ -55,7 +55,7 @@ export async function* measureBroker(stand: Stand, quick: boolean): AsyncGenerat
 async function* appends(stand: Stand, size: Size): AsyncGenerator<Row> {
   const { broker, floor } = stand
   const share = shareOf(broker.capabilities)
-  const target: Target | undefined = share && { kind: 'ratio', atLeast: share }
+  const target: Target | undefined = share === undefined ? undefined : { kind: 'ratio', atLeast: share }
   const rounds = size.rounds
   const ours = (records: readonly string[]) => () => appender(broker, records)
   const raw = (body: string) => floor && (() => floor.lane(body))
