@@ -51,7 +51,7 @@ interface Seen {
   readonly at: number
 }
 
-const RENEWALS_AT_ONCE = 16
+const RENEWALS_AT_ONCE = 64
 /** After a lease that should be free was not: how long until it is tried again. */
 const TRY_AGAIN_MS = 250
 

@@ -68,16 +68,23 @@ const happening: fc.Arbitrary<Happening> = fc.record({
 })
 
 /** What happens to a run, and whether it is scheduled for later, needs slots, has a parent. */
-export const historyPlan = fc.record({
+export const historyPlan: fc.Arbitrary<HistoryPlan> = fc.record({
   happenings: fc.array(happening, { maxLength: 60, size: 'max' }),
   laterMs: fc.constantFrom(0, 0, 60_000),
-  limits: fc.constantFrom([], ['gpu']),
+  limits: fc.constantFrom<readonly string[]>([], ['gpu']),
   timeoutMs: fc.constantFrom(null, 30_000),
   retries: fc.integer({ min: 0, max: 3 }),
   hasParent: fc.boolean(),
 })
 
-export type HistoryPlan = typeof historyPlan extends fc.Arbitrary<infer T> ? T : never
+export interface HistoryPlan {
+  readonly happenings: readonly Happening[]
+  readonly laterMs: number
+  readonly limits: readonly string[]
+  readonly timeoutMs: number | null
+  readonly retries: number
+  readonly hasParent: boolean
+}
 
 export interface History {
   readonly entries: readonly Entry[]

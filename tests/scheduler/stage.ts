@@ -80,7 +80,8 @@ export interface Stage {
   worker(id: string): Promise<Machine>
   /** Runs the cluster until the promise has settled. */
   drive<T>(promise: Promise<T>): Promise<T>
-  create(input?: NewInput): Promise<string>
+  /** `through`: the broker of whoever creates it. */
+  create(input?: NewInput, through?: Broker): Promise<string>
   say(run: string, ...events: readonly FlowEvent[]): Promise<void>
   /** Creates many at once. */
   createMany(count: number, input: (index: number) => NewInput): Promise<string[]>
@@ -106,7 +107,7 @@ export async function makeStage(options: { readonly seed?: number } = {}): Promi
   const clock = virtualClock()
   const random = seededRandom(options.seed ?? 1)
   const place = memoryPlace({ clock: clock.view({ name: 'broker' }) })
-  const brokers: Broker[] = []
+  const everyMachine: Machine[] = []
   const schedulers: Scheduler[] = []
   const leases: [Machine, WorkerLease][] = []
   const dead = new Set<Machine>()
@@ -116,27 +117,27 @@ export async function makeStage(options: { readonly seed?: number } = {}): Promi
     const own = clock.view({ name, ...view })
     const deps: Deps = { clock: own, random, logger: recordingLogger(lines) }
     const broker = memoryBroker(place, deps)
-    brokers.push(broker)
     await clock.drive(broker.start())
-    const made: Machine = {
+    const one: Machine = {
       name,
       clock: own,
       deps,
       broker,
       lines,
       kill() {
-        dead.add(made)
+        dead.add(one)
         own.kill()
         void broker.stop()
       },
     }
-    return made
+    everyMachine.push(one)
+    return one
   }
 
   const home = await machine('home')
 
-  async function create({ policy, ...input }: NewInput): Promise<string> {
-    const { run } = await createRun(home.broker, home.deps, {
+  async function create({ policy, ...input }: NewInput, through = home.broker): Promise<string> {
+    const { run } = await createRun(through, home.deps, {
       flow: 'flow',
       name: 'a run',
       parameters: { v: null },
@@ -173,7 +174,7 @@ export async function makeStage(options: { readonly seed?: number } = {}): Promi
       return on
     },
     drive: (promise) => clock.drive(promise),
-    create: (input = {}) => clock.drive(create(input)),
+    create: (input = {}, through = home.broker) => clock.drive(create(input, through)),
     createMany: (count, input) =>
       clock.drive(Promise.all(Array.from({ length: count }, (_, index) => create(input(index))))),
     async say(run, ...events) {
@@ -212,7 +213,7 @@ export async function makeStage(options: { readonly seed?: number } = {}): Promi
         if (on && !dead.has(on)) await clock.drive(each.stop())
       }
       for (const [on, lease] of leases) if (!dead.has(on)) await clock.drive(lease.stop())
-      for (const broker of brokers) await clock.drive(broker.stop())
+      for (const each of everyMachine) if (!dead.has(each)) await clock.drive(each.broker.stop())
     },
   }
 }

@@ -10,7 +10,6 @@ beforeEach(async () => {
 })
 afterEach(() => stage.close())
 
-const _LEASE_MS = 10_000
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
