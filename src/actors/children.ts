@@ -5,6 +5,7 @@
 
 import type { Broker } from '../broker/index.ts'
 import { CallboardError, type Deps, mintId, partitionOf } from '../core/index.ts'
+import { untilAnswered } from './append.ts'
 import type { ChildAnswer, ChildRequest } from './channel.ts'
 import { createRun } from './create-run.ts'
 import type { HostContext } from './host-context.ts'
@@ -33,6 +34,7 @@ export class Children {
   readonly #log: RunLog
   readonly #changed: () => void
   readonly #joins = new Map<string, Join[]>()
+  readonly #gone = new AbortController()
 
   constructor({ context, log, changed }: ChildrenOptions) {
     this.#context = context
@@ -50,14 +52,16 @@ export class Children {
     const { broker, deps } = this.#context
     const { id, wait, ...input } = request
     const { created } = this.#log.state
-    await createRun(broker, deps, {
-      ...input,
-      id: child.run,
-      name: request.name ?? `${request.flow}-${child.run.slice(-6)}`,
-      parent: { run: this.#log.id, key: id },
-      root: created.root ?? this.#log.id,
-      by: { channel: 'code', principal: this.#log.id },
-    })
+    await this.#untilAnswered(() =>
+      createRun(broker, deps, {
+        ...input,
+        id: child.run,
+        name: request.name ?? `${request.flow}-${child.run.slice(-6)}`,
+        parent: { run: this.#log.id, key: id },
+        root: created.root ?? this.#log.id,
+        by: { channel: 'code', principal: this.#log.id },
+      }),
+    )
     return wait ? this.join(child.run) : { run: child.run, tag: 'SCHEDULED.Scheduled' }
   }
 
@@ -92,7 +96,13 @@ export class Children {
   }
 
   clear(): void {
+    this.#gone.abort()
     this.#joins.clear()
+  }
+
+  /** A broker that is away is no answer to the code: it waits, for as long as the code is here. */
+  #untilAnswered<T>(attempt: () => Promise<T>): Promise<T> {
+    return untilAnswered(this.#context.deps, this.#gone.signal, attempt)
   }
 
   /** Which child this call means: the one in the log, or a new one that the log knows from now on. */
@@ -119,7 +129,8 @@ export class Children {
 
   /** Of a child that an earlier attempt had started: whatever has not gone wrong is gone on with. */
   async #isWorthKeeping({ run }: Child): Promise<boolean> {
-    const state = await openRun(this.#context.broker, this.#context.deps, run)
+    const { broker, deps } = this.#context
+    const state = await this.#untilAnswered(() => openRun(broker, deps, run))
     if (state === undefined) return false
     return !isTerminalTag(state.flow.tag) || parseTag(state.flow.tag).type === 'COMPLETED'
   }

@@ -8,10 +8,14 @@
  * (Y2) The address of a run is open before the run is claimed; what a message was lost for is found by the sweep.
  * (Y3) A run whose code only waits takes no slot: parents that wait for children cannot keep them from a worker.
  * (Y4) Nothing is claimed and no body begins while the lease is not fresh, or once the host is stopping.
+ * (Y5) A host that dropped its runs because it took itself for lost, and then came back, gives them back in the log:
+ *      its lease may never have lapsed for anybody else, so nobody else would.
  */
 
 import type { Broker, Subscription } from '../broker/index.ts'
 import { CallboardError, type Deps, mintId, type Service, service, type Timer } from '../core/index.ts'
+import { untilAnswered } from './append.ts'
+import { applyToRun } from './apply.ts'
 import type { Runner } from './channel.ts'
 import { type Claim, claimNew, claimRun } from './claim.ts'
 import { ClaimLoop } from './claim-loop.ts'
@@ -23,6 +27,7 @@ import type { HostedRun } from './hosted-run.ts'
 import { LazyFlusher } from './lazy-flusher.ts'
 import { CUT_OFF_MS, LEASE_MS, WorkerLease } from './lease.ts'
 import { type WorkerFacts, workerAddress } from './messages.ts'
+import { judgeFlow } from './rules.ts'
 import type { RunState } from './run-state.ts'
 import { asJson } from './shape.ts'
 import { createSlots } from './slot-client.ts'
@@ -115,6 +120,9 @@ class RunHost {
   readonly #lease: WorkerLease
   readonly #loop: ClaimLoop
   readonly #runs = new Map<string, Hosted>()
+  /** Runs dropped when the lease was lost, with their epochs (Y5). */
+  readonly #dropped = new Map<string, number>()
+  readonly #ended = new AbortController()
   readonly #claims = new Map<string, Promise<Claim['is']>>()
   readonly #startedAt: number
   #phase: 'new' | 'started' | 'stopping' = 'new'
@@ -136,7 +144,10 @@ class RunHost {
       leaseMs: settings.leaseMs ?? LEASE_MS,
       cutOffMs: settings.cutOffMs ?? CUT_OFF_MS,
       facts: () => this.#facts(),
-      lost: (reason) => this.#fenceAll(`this worker takes itself for lost: ${reason}`),
+      lost: (reason) => {
+        for (const { run } of this.#runs.values()) this.#dropped.set(run.id, run.log.state.flow.context.epoch)
+        this.#fenceAll(`this worker takes itself for lost: ${reason}`)
+      },
       regained: () => this.#regained(),
     })
     this.#context = {
@@ -186,6 +197,7 @@ class RunHost {
     await Promise.allSettled(this.#claims.values())
     await this.#drain()
     this.#sweep?.timer.cancel()
+    this.#ended.abort()
     this.#fenceAll('its host has stopped')
     await this.#context.slots.stop()
     this.#context.flusher.stop()
@@ -313,11 +325,25 @@ class RunHost {
   }
 
   #regained(): void {
+    for (const [run, epoch] of this.#dropped) void this.#giveUp(run, epoch)
     for (const { run } of this.#runs.values()) {
       void run.log.refresh()
       run.proceed()
     }
     this.#loop.wake()
+  }
+
+  /** (Y5) */
+  async #giveUp(run: string, epoch: number): Promise<void> {
+    const release = judgeFlow({ type: 'RELEASE', at: this.#deps.clock.now(), epoch })
+    try {
+      await untilAnswered(this.#deps, this.#ended.signal, () =>
+        applyToRun(this.#broker, this.#deps, run, release),
+      )
+      if (this.#dropped.get(run) === epoch) this.#dropped.delete(run)
+    } catch (error) {
+      this.#deps.logger.warn({ run, error }, 'a run that was dropped could not be given back')
+    }
   }
 
   /** (Y2) A slice of the runs each time, so that it never costs much at once. */

@@ -14,7 +14,7 @@ import type { RunState } from './run-state.ts'
  *
  * Besides the chart: a START before the start time is to wait. A START of a run whose pause outlived its host writes
  * the pause again, so the run is Paused after it: its code starts, is answered from the log, and begins nothing new.
- * A PARK is refused when a signal it would wait for has come meanwhile. A time that ends a sleep or a wait answers
+ * A PARK is refused when something it would wait for has come, or was answered, meanwhile. A time that ends a sleep or a wait answers
  * it in the same entry, and the end of a run ends its open task runs.
  *
  * @param options.key idempotency key to remember the answer under
@@ -54,15 +54,15 @@ function judgeStart(state: RunState, event: Extract<FlowEvent, { type: 'START' }
 }
 
 function judgePark(state: RunState, event: Extract<FlowEvent, { type: 'PARK' }>): Judgement {
-  const come = state.inbox.find(({ name }) => event.signals.includes(name) && isWaitedFor(state, name))
+  const open = [...state.waits.values()].filter(({ outcome }) => outcome === undefined)
+  const signals = new Set(open.map(({ record }) => record.signal))
+  const come = state.inbox.find(({ name }) => signals.has(name))
   if (come !== undefined) return rejected(`The signal "${come.name}" that it would wait for has come.`)
+  const isStillSo =
+    event.signals.every((name) => signals.has(name)) &&
+    (event.until === null || open.some(({ record }) => record.until === event.until))
+  if (!isStillSo || open.length === 0) return rejected('What it would wait for has been answered.')
   return proposeFlow(state, event)
-}
-
-function isWaitedFor(state: RunState, name: string): boolean {
-  return [...state.waits.values()].some(
-    ({ record, outcome }) => outcome === undefined && record.signal === name,
-  )
 }
 
 function isParked(state: RunState): boolean {
