@@ -19,13 +19,11 @@ const DRIVERS: Readonly<Record<string, Opener>> = {
   memory: embedded,
   nats,
   tls: nats,
-  ws: nats,
-  wss: nats,
 }
 
 /**
- * A broker for this URL, not started yet: `embedded:<folder>`, `memory:[name]`, or `nats://host:port` (also `tls://`,
- * `ws://`, `wss://`). `deps` are by default the machine's own clock and randomness, and a logger that says nothing.
+ * A broker for this URL, not started yet: `embedded:<folder>`, `memory:[name]`, or `nats://host:port` (also `tls://`).
+ * `deps` are by default the machine's own clock and randomness, and a logger that says nothing.
  *
  * @throws CB_E_BROKER_URL, CB_E_URL_OPTION, naming what is wrong and what is allowed
  */
@@ -41,6 +39,6 @@ export async function openBroker(
   const hint = near ? ` Did you mean ${near}:?` : ''
   throw new CallboardError(
     'CB_E_BROKER_URL',
-    `${quote(hideCredentials(url))} is not a broker URL.${hint} Give embedded:<folder>, memory:[name], or nats://host:port (also tls:, ws:, wss:).`,
+    `${quote(hideCredentials(url))} is not a broker URL.${hint} Give embedded:<folder>, memory:[name], or nats://host:port (also tls:).`,
   )
 }

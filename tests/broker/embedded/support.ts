@@ -140,8 +140,9 @@ export function startProcess(script: string, ...args: readonly string[]): Proces
     line: (prefix) =>
       new Promise((resolve, reject) => {
         const look = () => {
-          const index = lines.findIndex((line, at) => at >= handedOut && line.startsWith(prefix))
-          if (index < 0) return
+          let index = handedOut
+          while (index < lines.length && !lines[index]?.startsWith(prefix)) index++
+          if (index === lines.length) return
           handedOut = index + 1
           waiting.delete(look)
           resolve(lines[index] ?? '')

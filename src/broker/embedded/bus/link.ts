@@ -23,9 +23,11 @@ const WELCOME_TIMEOUT_MS = 500
 export interface LinkEvents {
   /** It has welcomed this process, or hangs. */
   greeted(): void
-  /** `refused`: nobody listens there any more. `lost`: it was there and is not now. */
-  ended(how: 'refused' | 'lost', why: string): void
+  ended(how: LinkEnd, why: string): void
 }
+
+/** Nobody listens there any more; it was there and is not now; or this side would not go on with it. */
+export type LinkEnd = 'refused' | 'lost' | 'cut'
 
 export interface Link {
   readonly hangs: boolean
@@ -49,6 +51,7 @@ export function dial(
   const questions = new Map<number, (answer: RemoteAnswer) => void>()
   let asked = 0
   let phase: Phase = { is: 'greeting' }
+  let how: LinkEnd = 'lost'
   let why = 'the connection was closed'
   const socket = connect(socketPath)
 
@@ -59,6 +62,7 @@ export function dial(
   }
 
   function cut(reason: string): void {
+    how = 'cut'
     why = reason
     socket.destroy()
   }
@@ -82,7 +86,7 @@ export function dial(
     onEnd?.(answer)
   }
 
-  function end(how: 'refused' | 'lost'): void {
+  function end(): void {
     if (phase.is === 'ended') return
     phase = { is: 'ended' }
     patience.cancel()
@@ -92,7 +96,6 @@ export function dial(
 
   const read = frameReader(received)
   const patience = clock.setTimer(WELCOME_TIMEOUT_MS, () => becomeGreeted('hanging'))
-  let refused = false
   socket.on('data', (piece) => {
     try {
       read(piece)
@@ -102,9 +105,9 @@ export function dial(
   })
   socket.on('error', (error) => {
     why = error.message
-    refused = 'code' in error && (error.code === 'ECONNREFUSED' || error.code === 'ENOENT')
+    if ('code' in error && (error.code === 'ECONNREFUSED' || error.code === 'ENOENT')) how = 'refused'
   })
-  socket.on('close', () => end(refused ? 'refused' : 'lost'))
+  socket.on('close', end)
   put({ is: 'hello', protocol: PROTOCOL, id: self.id, socket: self.socket })
 
   return {

@@ -11,7 +11,7 @@
  */
 
 import { type Deps, mintId, type Timer } from '../../../core/index.ts'
-import { dial, type Link } from './link.ts'
+import { dial, type Link, type LinkEnd } from './link.ts'
 import { type Caller, openReception } from './reception.ts'
 import { chooseSocketPath, isRegistered, register, registrations, unregister } from './registry.ts'
 import type { Remote, RemoteAnswer, Switchboard } from './switchboard.ts'
@@ -37,12 +37,12 @@ export async function joinPeers(folder: string, board: Switchboard, deps: Deps):
   function link(peer: Caller): Promise<void> {
     if (stopped || peer.id === id || links.has(peer.id)) return Promise.resolve()
     return new Promise((resolve) => {
-      const ended = (how: 'refused' | 'lost', why: string) => {
+      const ended = (how: LinkEnd, why: string) => {
         links.delete(peer.id)
         resolve()
         if (stopped) return
         if (how === 'refused') forget(peer)
-        else linkLost(peer, why)
+        else linkLost(peer, how, why)
       }
       links.set(peer.id, dial(peer.socket, self, { greeted: resolve, ended }, deps.clock))
     })
@@ -63,8 +63,8 @@ export async function joinPeers(folder: string, board: Switchboard, deps: Deps):
   }
 
   /** (R3) */
-  function linkLost(peer: Caller, why: string): void {
-    logger.debug({ peer: peer.id, why }, 'lost the link to another process')
+  function linkLost(peer: Caller, how: LinkEnd, why: string): void {
+    if (how === 'cut') logger.warn({ peer: peer.id, why }, 'a link to another process was cut')
     const timer = deps.clock.setTimer(
       DIAL_AGAIN_MS,
       () => {
