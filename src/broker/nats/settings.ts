@@ -93,6 +93,7 @@ const OPTION_PATTERN = /^[a-z_]{1,32}$/i
 const ENCODE_HINT = 'Characters such as @, / and ? in a user name or password are written percent-encoded.'
 const SIZE_PATTERN = /^(\d+)(?:([KMGT])(?:i?B)?)?$/i
 const SEED_PATTERN = /^S[A-Z2-7]{57}$/
+const CREDS_PATTERN = /BEGIN NATS USER JWT[^]*BEGIN USER NKEY SEED/
 const SIZE_UNITS = ['K', 'M', 'G', 'T']
 
 /** @throws CB_E_BROKER_URL, CB_E_URL_OPTION, CB_E_SETTING_INVALID */
@@ -211,8 +212,8 @@ function credentialsOf(
   if (ways.length > 1)
     throw new CallboardError('CB_E_URL_OPTION', `The broker URL has ${ways.join(' and ')}. Give one of them.`)
   if (userinfo) return credentialsOfUserinfo(userinfo)
-  if (creds) return { is: 'creds', text: fileOf('the option "creds"', creds) }
-  if (nkey) return { is: 'nkey', seed: fileOf('the option "nkey"', nkey).trim() }
+  if (creds) return credsOf('the option "creds"', creds)
+  if (nkey) return nkeyOf('the option "nkey"', nkey)
   return credentialsOfEnvironment(environment)
 }
 
@@ -233,25 +234,35 @@ function credentialsOfUserinfo(userinfo: string): Credentials {
 function credentialsOfEnvironment(environment: Environment): Credentials {
   const of = (variable: Variable) => environment[variable] || undefined
   const creds = of('CALLBOARD_NATS_CREDS')
-  if (creds) return { is: 'creds', text: fileOf('CALLBOARD_NATS_CREDS', creds) }
+  if (creds) return credsOf('CALLBOARD_NATS_CREDS', creds)
   const nkey = of('CALLBOARD_NATS_NKEY')
-  if (nkey) return { is: 'nkey', seed: SEED_PATTERN.test(nkey) ? nkey : seedFile(nkey) }
+  if (nkey) return SEED_PATTERN.test(nkey) ? { is: 'nkey', seed: nkey } : nkeyOf('CALLBOARD_NATS_NKEY', nkey)
   const user = of('CALLBOARD_NATS_USER')
   if (user) return { is: 'password', user, password: of('CALLBOARD_NATS_PASSWORD') ?? '' }
   const token = of('CALLBOARD_NATS_TOKEN')
   return token ? { is: 'token', token } : { is: 'none' }
 }
 
-/** What is no path may be a mistyped seed and is not repeated (U2). */
-function seedFile(path: string): string {
+function credsOf(what: string, path: string): Credentials {
+  const text = fileOf(what, path)
+  if (CREDS_PATTERN.test(text)) return { is: 'creds', text }
+  throw new CallboardError(
+    'CB_E_SETTING_INVALID',
+    `The file that ${what} names is not a NATS credentials file.`,
+  )
+}
+
+/** What is no path may be a mistyped seed: neither it nor what reading it said is repeated. (U2) */
+function nkeyOf(what: string, path: string): Credentials {
+  let seed = ''
   try {
-    return readFileSync(path, 'utf8').trim()
-  } catch {
-    throw new CallboardError(
-      'CB_E_SETTING_INVALID',
-      'CALLBOARD_NATS_NKEY is neither an nkey seed nor the path of a readable file.',
-    )
-  }
+    seed = readFileSync(path, 'utf8').trim()
+  } catch {}
+  if (SEED_PATTERN.test(seed)) return { is: 'nkey', seed }
+  throw new CallboardError(
+    'CB_E_SETTING_INVALID',
+    `What ${what} names is not a readable file with an nkey seed in it.`,
+  )
 }
 
 function tlsOf(
