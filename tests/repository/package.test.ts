@@ -3,7 +3,7 @@
  * neither an older `dist/` nor the repository around it can stand in for something that is missing.
  */
 
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import {
   cpSync,
   globSync,
@@ -29,9 +29,12 @@ const folder = mkdtempSync(join(tmpdir(), 'callboard-package-'))
 const packageFolder = join(folder, 'package')
 const userFolder = join(folder, 'user')
 
-/** Runs a program and returns what it printed; throws with its output when it fails. */
-const run = (cwd: string, program: string, ...args: string[]): string =>
-  execFileSync(program, args, { cwd, encoding: 'utf8' })
+/** Runs a program and returns what it printed; throws with what it printed when it fails. */
+function run(cwd: string, program: string, ...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${program} ended with ${status}:\n${stdout}${stderr}`)
+  return stdout
+}
 
 beforeAll(() => {
   run(ROOT, TSC, '-p', 'tsconfig.build.json', '--outDir', join(packageFolder, 'dist'))
@@ -39,6 +42,7 @@ beforeAll(() => {
     cpSync(join(ROOT, file), join(packageFolder, file))
   symlinkSync(join(ROOT, 'node_modules'), join(packageFolder, 'node_modules'))
   mkdirSync(join(userFolder, 'node_modules'), { recursive: true })
+  writeFileSync(join(userFolder, 'package.json'), '{ "type": "module" }')
   symlinkSync(packageFolder, join(userFolder, 'node_modules', manifest.name))
   symlinkSync(join(ROOT, 'node_modules/@types'), join(userFolder, 'node_modules/@types'))
 })
