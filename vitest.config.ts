@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
     exclude: ['tests/golden/**'],
+    setupFiles: ['tests/support/leak-check.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,

@@ -14,7 +14,7 @@ import {
   type FaultyBroker,
   faulty,
 } from '../../src/testing/index.ts'
-import { memoryDriver } from '../support/conformance-drivers.ts'
+import { memoryDriver } from '../support/memory-driver.ts'
 
 function behindAWire(name: string, plan: Omit<FaultPlan, 'seed'>): ConformanceDriver {
   const { processes = '', restart = '' } = memoryDriver.lacks

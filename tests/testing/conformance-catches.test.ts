@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 import type { Broker, Claimed, Entry, KvChange, Log } from '../../src/broker/index.ts'
 import { isCallboardError, type JsonValue, systemClock } from '../../src/core/index.ts'
 import { type ConformanceDriver, conformanceCases, runCase } from '../../src/testing/index.ts'
-import { memoryDriver } from '../support/conformance-drivers.ts'
+import { memoryDriver } from '../support/memory-driver.ts'
 
 /** The same broker with some parts replaced. */
 function withParts(broker: Broker, parts: Partial<Broker>): Broker {

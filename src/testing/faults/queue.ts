@@ -39,8 +39,10 @@ export function faultyQueue(inner: Queue, gate: Gate): Queue {
     max: number,
     signal: AbortSignal,
   ): Promise<readonly Claimed[]> {
+    if (gate.is('stopped')) return inner.claim(queues, max, signal)
     for (;;) {
       if (gate.is('dead')) return never()
+      if (gate.is('stopped')) return []
       if (gate.is('cut') && !(await gate.passes(0, signal)) && signal.aborted) return []
       const again = signal.aborted ? [] : takeGhosts(queues, max)
       if (again.length > 0) return again
@@ -50,14 +52,10 @@ export function faultyQueue(inner: Queue, gate: Gate): Queue {
       if (fault?.kind === 'delay') await gate.passes(fault.delayMs, signal)
       // A claim that never arrived is made again, as any client does.
       if (fault?.kind === 'lose-before') await gate.passes(gate.silenceMs, signal)
-      if (gate.is('cut') || gate.is('dead')) continue
+      if (!gate.is('open')) continue
       // A claim that waits is given up when the wire breaks, and made anew when it is whole.
       const { unbroken } = gate
-      const items = await inner.claim(
-        queues,
-        max,
-        gate.is('open') ? AbortSignal.any([signal, unbroken]) : signal,
-      )
+      const items = await inner.claim(queues, max, AbortSignal.any([signal, unbroken]))
       if (fault?.kind === 'crash-after' && items.length > 0) gate.crash()
       if (gate.is('dead')) return never()
       // What was on the way when the wire broke, or was lost, reaches nobody and comes again when its claim expires.
