@@ -11,8 +11,6 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const HOMES: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
     '@nats-io/jetstream': ['broker/nats/'],
-    '@nats-io/kv': ['broker/nats/'],
-    '@nats-io/obj': ['broker/nats/'],
     '@nats-io/transport-node': ['broker/nats/'],
     ajv: ['actors/input.ts'],
     'ajv-formats': ['actors/input.ts'],
