@@ -43,10 +43,16 @@ const ALWAYS_IGNORED = ['Immediate', 'TickObject']
 
 /** Worker threads are no active resources, so they are counted as they come and go. */
 const workers = new Set<Worker>()
-process.on('worker', (worker) => {
-  workers.add(worker)
-  worker.once('exit', () => workers.delete(worker))
-})
+let watching = false
+
+function watchWorkers(): void {
+  if (watching) return
+  watching = true
+  process.on('worker', (worker) => {
+    workers.add(worker)
+    worker.once('exit', () => workers.delete(worker))
+  })
+}
 
 type Counts = ReadonlyMap<string, number>
 
@@ -77,6 +83,7 @@ function more(before: Counts, after: Counts): string[] {
 export function leakCheck(options: LeakOptions = {}): LeakCheck {
   const { turns = 200, turnMs = 10, clock = systemClock } = options
   const ignored = new Set([...ALWAYS_IGNORED, ...(options.ignore ?? [])])
+  watchWorkers()
   const before = now(ignored)
   return {
     async leftovers() {

@@ -57,7 +57,7 @@ export type Part = 'broker' | 'bus' | 'kv' | 'log' | 'objects' | 'queue'
 
 export interface ConformanceCase {
   readonly part: Part
-  /** A sentence saying the behaviour. Unique. */
+  /** A sentence saying the behaviour. Unique within its part. */
   readonly name: string
   readonly needs: readonly Feature[]
   run(stage: Stage): Promise<void>
