@@ -178,7 +178,8 @@ export const taskMachine = base.createMachine({
         CRASH: { target: '#task.CRASHED', actions: asks(releaseSlots) },
         CANCEL: '#task.CANCELLING',
         CANCELLED: { target: '#task.CANCELLED', actions: asks(releaseSlots) },
-        RECOVER: { target: '#task.SCHEDULED.Scheduled', actions: asks(releaseSlots) },
+        /** Its slots went with its host; the next one asks for them anew, under the same name. */
+        RECOVER: '#task.SCHEDULED.Scheduled',
       },
       states: { Running: {}, Retrying: {} },
     },

@@ -129,8 +129,7 @@ export class Waits {
       return
     }
     const { kind, until } = wait.record
-    if (until !== null && (kind === 'sleep' || kind === 'signal'))
-      this.#armed(open, until - this.#context.deps.clock.now())
+    if (until !== null && (kind === 'sleep' || kind === 'signal')) this.#arm(open, until)
     this.#changed()
   }
 
@@ -144,16 +143,13 @@ export class Waits {
     // Otherwise the run can answer nothing any more: the code must leave (C3).
   }
 
-  #armed(open: Open, delayMs: number): void {
+  /** The time that passes here decides, not what a wall clock says by then: it may have been set meanwhile. */
+  #arm(open: Open, until: number): void {
+    const { clock } = this.#context.deps
     open.timer?.cancel()
-    open.timer = this.#context.dueTimes.after(delayMs, () => {
-      this.#log.submit({
-        judge: judgeWaitDue(open.request.id, this.#context.deps.clock.now()),
-        patient: true,
-        settled: (answer) => {
-          if (answer.outcome === 'wait') this.#armed(open, answer.retryAfterMs)
-        },
-      })
+    open.timer = this.#context.dueTimes.after(until - clock.now(), () => {
+      const judge = judgeWaitDue(open.request.id, Math.max(clock.now(), until))
+      this.#log.submit({ judge, patient: true })
     })
   }
 

@@ -106,9 +106,10 @@ export async function simulate(
   if (outcome.is === 'pending') violations.push(...stuckRuns(observer))
   if (outcome.is === 'failed') violations.push(messageOf(outcome.error))
   if (outcome.is === 'done') {
-    await clock.advance(AFTERMATH_MS)
-    const left = await clock.drive(broker.queue.depth('sim'))
-    if (left > 0) violations.push(`${left} work items are left in the queue`)
+    const left = () => clock.drive(broker.queue.depth('sim'))
+    const end = clock.monotonic() + AFTERMATH_MS
+    while ((await left()) > 0 && clock.monotonic() < end) await clock.advance(1_000)
+    if ((await left()) > 0) violations.push(`${await left()} work items are left in the queue`)
   }
   violations.push(...observer.violations, ...misdeeds(scenario, ledger))
   cluster.end()
