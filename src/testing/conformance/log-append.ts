@@ -10,7 +10,7 @@ const newestOrUnknown = (rev: number | undefined, newest: number) =>
   assert.ok(rev === undefined || rev === newest, `a conflict should tell ${newest} or nothing, not ${rev}`)
 
 /** How many each of the thirty-two writers appends. */
-const EVENTS = 10
+const EVENTS = 6
 
 export const appendCases = [
   ...cases('log', {

@@ -69,18 +69,18 @@ export const processCases = cases(
       const peers = await Promise.all([peer(t), peer(t), peer(t)])
       const tail = await t.tail(broker, 'start')
       await Promise.all([
-        ...peers.map((each) => each.tell({ do: 'fill', subject, count: 30 })),
+        ...peers.map((each) => each.tell({ do: 'fill', subject, count: 20 })),
         (async () => {
-          for (let landed = 0; landed < 30; ) {
+          for (let landed = 0; landed < 20; ) {
             const expect = (await broker.log.last(subject))?.rev ?? 0
             const { outcome } = await broker.log.append(subject, [`"here/${landed}"`], { expect })
             if (outcome === 'appended') landed++
           }
         })(),
       ])
-      await tail.count(120)
+      await tail.count(80)
       assertDense(tail.items)
-      assert.equal(new Set(tail.items.flatMap((entry) => entry.records)).size, 120)
+      assert.equal(new Set(tail.items.flatMap((entry) => entry.records)).size, 80)
       assert.deepEqual(tail.items, await readAll(broker, subject))
     },
 
