@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
     exclude: ['tests/golden/**'],
+    globalSetup: ['tests/support/global-setup.ts'],
     setupFiles: ['tests/support/leak-check.ts'],
     pool: 'forks',
     maxWorkers: 2,

@@ -11,13 +11,14 @@
  * (S3) `start` resolves when the server itself says that it is ready; nothing here sleeps.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
 import { findOrInstall } from '../../scripts/brokers.ts'
 
 export interface NatsOptions {
@@ -41,8 +42,8 @@ export interface NatsServer extends AsyncDisposable {
   stop(): Promise<void>
   /** SIGKILL, and waits until it is gone. */
   kill(): Promise<void>
-  /** SIGSTOP: it keeps its connections and answers nothing. */
-  pause(): void
+  /** SIGSTOP, and waits until it stands still: it keeps its connections and answers nothing. */
+  pause(): Promise<void>
   /** SIGCONT. */
   resume(): void
 }
@@ -130,7 +131,11 @@ async function makeServer(options: NatsOptions, clusterConfig: string): Promise<
     },
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
-    pause: () => process.kill(server.pid, 'SIGSTOP'),
+    async pause() {
+      const { pid } = server
+      process.kill(pid, 'SIGSTOP')
+      while (!(await stateOf(pid)).startsWith('T'));
+    },
     resume: () => process.kill(server.pid, 'SIGCONT'),
     async [Symbol.asyncDispose]() {
       await end('SIGKILL')
@@ -138,6 +143,11 @@ async function makeServer(options: NatsOptions, clusterConfig: string): Promise<
     },
   }
   return server
+}
+
+/** The process's state as `ps` shows it: `T…` when it is stopped. */
+async function stateOf(pid: number): Promise<string> {
+  return (await promisify(execFile)('ps', ['-o', 'stat=', '-p', String(pid)])).stdout.trim()
 }
 
 /** Reads the server's own log until it says that it is ready; keeps the pipe flowing afterwards. */

@@ -94,7 +94,7 @@ function natsBucket(home: BucketHome): Bucket {
   /** Resolves with the new revision, or undefined when the key is not at `expect` (any more). (E3) */
   async function write(key: string, body: string, expect: KvRevision, headers?: Write['headers']) {
     const common = { subject: root + key, body, expect, ...(headers ? { headers } : {}) }
-    return writes.run(async () => {
+    return writes.run(body.length, async () => {
       for (;;) {
         const written = await writes.settle({ ...common, id: nonce(link) })
         if (written.is === 'stored') return written.seq
@@ -140,7 +140,7 @@ function natsBucket(home: BucketHome): Bucket {
       link.assertRunning()
       checkKey('key', key)
       const body = encodeValue('value', value, home.limit())
-      return writes.run(async () => {
+      return writes.run(body.length, async () => {
         for (;;) {
           const written = await writes.settle({ subject: root + key, body, id: nonce(link) })
           if (written.is === 'stored') return written.seq

@@ -46,7 +46,8 @@ export async function appendEntry(
 ): Promise<AppendOutcome> {
   home.link.assertRunning()
   const draft = draftOf(home, subject, records, options, tombstone)
-  return home.writes.run(() => settle(home, draft, settleMs))
+  const bytes = records.reduce((sum, record) => sum + record.length, 0)
+  return home.writes.run(bytes, () => settle(home, draft, settleMs))
 }
 
 /** @throws CB_E_NAME_INVALID, CB_E_PAYLOAD_TOO_LARGE, CB_E_JSON */

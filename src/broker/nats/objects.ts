@@ -123,7 +123,7 @@ async function writeChunks(
   for await (const body of data) {
     hash.update(body)
     const id = `${nuid}/${count}`
-    const written = await writes.run(() => writes.settle({ subject, body, id }))
+    const written = await writes.run(body.length, () => writes.settle({ subject, body, id }))
     if (written.is !== 'stored')
       throw new CallboardError(
         'CB_E_BUG',
@@ -142,7 +142,7 @@ async function publishMeta(home: ObjectsHome, meta: Meta): Promise<Stored | unde
   const { api, writes, names } = home
   const subject = metaSubject(home, meta.name)
   const body = JSON.stringify(meta)
-  return writes.run(async () => {
+  return writes.run(body.length, async () => {
     for (let round = 0; ; round++) {
       const before = await api.lastMessageOfLeader(names.objectsStream, subject)
       const id = `${meta.nuid}/meta/${round}`

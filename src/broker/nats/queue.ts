@@ -44,7 +44,8 @@ export function natsQueue(home: QueueHome): Queue {
       checkItemId(id)
       const body = encodeValue('queue item', item, home.limit())
       const subject = names.workSubject(queue, priority)
-      const written = await writes.run(() => writes.settle({ subject, body, id: messageIdOf(queue, id) }))
+      const write = { subject, body, id: messageIdOf(queue, id) }
+      const written = await writes.run(body.length, () => writes.settle(write))
       return { duplicate: written.is === 'stored' && written.duplicate }
     },
 

@@ -2,7 +2,8 @@
  * Every write to a stream goes through here.
  *
  * Invariants
- * (W1) At most `IN_FLIGHT` writes are under way on a connection; a bounded number waits, in order; more is CB_E_BUSY.
+ * (W1) At most `IN_FLIGHT` writes are under way on a connection; a bounded number waits, in order, with a bounded number
+ *      of bytes; more is CB_E_BUSY.
  * (W2) A message id names one write for ever. Servers look for it before anything else, so a write whose answer was
  *      lost can be sent again: if the first one landed, the answer is its sequence and `duplicate`.
  * (W3) `idle` resolves when no write is under way any more: that is what stopping waits for.
@@ -34,22 +35,24 @@ export interface Write {
 
 const IN_FLIGHT = 256
 const MOST_WAITING = 16_384
+const MOST_WAITING_BYTES = 256 * 1024 ** 2
 const PAUSE_MS = 50
 
 export class Writes {
   readonly #link: Link
   readonly #waiting: (() => void)[] = []
   #underWay = 0
+  #waitingBytes = 0
   #idle: (() => void) | undefined
 
   constructor(link: Link) {
     this.#link = link
   }
 
-  /** Runs one write when there is room for it (W1). @throws CB_E_BUSY */
-  async run<T>(write: () => Promise<T>): Promise<T> {
+  /** Runs one write of about this many bytes when there is room for it (W1). @throws CB_E_BUSY */
+  async run<T>(bytes: number, write: () => Promise<T>): Promise<T> {
     if (this.#underWay < IN_FLIGHT) this.#underWay++
-    else await this.#turn()
+    else await this.#turn(bytes)
     try {
       return await write()
     } finally {
@@ -102,13 +105,16 @@ export class Writes {
     }
   }
 
-  #turn(): Promise<void> {
-    if (this.#waiting.length >= MOST_WAITING)
+  async #turn(bytes: number): Promise<void> {
+    const full = this.#waiting.length >= MOST_WAITING || this.#waitingBytes + bytes > MOST_WAITING_BYTES
+    if (full)
       throw new CallboardError(
         'CB_E_BUSY',
-        `${MOST_WAITING} writes wait for the NATS server already; this one was not taken. Try again in a moment.`,
+        `${this.#waiting.length} writes with ${this.#waitingBytes} bytes wait for the NATS server already; this one was not taken. Try again in a moment.`,
       )
-    return new Promise((resolve) => this.#waiting.push(resolve))
+    this.#waitingBytes += bytes
+    await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    this.#waitingBytes -= bytes
   }
 }
 
