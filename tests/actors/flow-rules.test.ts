@@ -1,6 +1,7 @@
 /** Every row of the flow-run rules in the design, and the bookkeeping under it. */
 
 import { describe, expect, test } from 'vitest'
+import { flowChart } from '../../src/actors/flow-chart.ts'
 import { FLOW_POLICY, type FlowStep, TestRun } from './support/run.ts'
 
 const BY = { channel: 'cli' }
@@ -57,16 +58,8 @@ const IN: Record<string, () => TestRun> = {
   },
   'PAUSED.Paused': () => paused(),
   'PAUSED.Suspended': () => suspended(),
-  'PAUSED.Sleeping': () => {
-    const run = new TestRun().running()
-    run.flow({ type: 'PARK', until: 60_000, signals: [] })
-    return run
-  },
-  'PAUSED.Waiting': () => {
-    const run = new TestRun().running()
-    run.flow({ type: 'PARK', until: null, signals: ['approval'] })
-    return run
-  },
+  'PAUSED.Sleeping': () => new TestRun().running().parked({ until: 60_000 }),
+  'PAUSED.Waiting': () => new TestRun().running().parked({ signals: ['approval'] }),
   'CANCELLING.Cancelling': () => {
     const run = new TestRun().running()
     run.signal('cancel')
@@ -513,6 +506,7 @@ describe('sleeping and waiting', () => {
       { do: 'disarm', timer: 'hold' },
       { do: 'enqueue', target: FLOW_POLICY.target },
     ])
+    expect(run?.state.waits.get('sleep-0')?.outcome).toEqual({ is: 'done' })
     run?.running('w2')
     expect(run?.context.runCount).toBe(1)
   })
@@ -523,7 +517,7 @@ describe('sleeping and waiting', () => {
     expect(run?.tag).toBe('PAUSED.Waiting')
     run?.signal('approval', { payload: { v: true } })
     expect(run?.tag).toBe('SCHEDULED.Resuming')
-    expect(run?.state.inbox.map(({ name }) => name)).toEqual(['something-else', 'approval'])
+    expect(run?.state.inbox.map(({ name }) => name)).toEqual(['something-else'])
   })
 
   test('a sleeping run is not woken by a signal', () => {
@@ -533,15 +527,17 @@ describe('sleeping and waiting', () => {
     expect(run?.state.inbox).toHaveLength(1)
   })
 
-  test('waiting for nothing at all is refused', () => {
+  test('a run does not leave its process for nothing, or for what has been answered', () => {
     const run = new TestRun().running()
     expect(run.flow({ type: 'PARK', until: null, signals: [] })).toMatchObject({ is: 'rejected' })
+    expect(run.flow({ type: 'PARK', until: 60_000, signals: [] })).toMatchObject({ is: 'rejected' })
+    expect(run.flow({ type: 'PARK', until: null, signals: ['approval'] })).toMatchObject({ is: 'rejected' })
+    expect(flowChart.can(run.state.flow, { type: 'PARK', at: 1, until: null, signals: [] })).toBe(false)
   })
 
   test('slots go with the worker', () => {
     const policy = { ...FLOW_POLICY, limits: ['db'] }
-    const parked = new TestRun({ policy }).running()
-    parked.flow({ type: 'PARK', until: 60_000, signals: [] })
+    const parked = new TestRun({ policy }).running().parked({ until: 60_000 })
     expect(parked.effects).toContainEqual({ do: 'release-slots' })
     const held = new TestRun({ policy }).running()
     held.signal('suspend')

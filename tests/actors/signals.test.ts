@@ -49,24 +49,11 @@ describe('the signals that are legal', () => {
     ],
     ['PAUSED.Paused', ['resume', 'cancel'], () => asking()],
     ['PAUSED.Suspended', ['resume', 'cancel'], () => asking(APPROVAL, undefined, 'suspend')],
-    [
-      'PAUSED.Sleeping',
-      ['cancel'],
-      () => {
-        const run = new TestRun().running()
-        run.flow({ type: 'PARK', until: 99_000, signals: [] })
-        return run
-      },
-    ],
+    ['PAUSED.Sleeping', ['cancel'], () => new TestRun().running().parked({ until: 99_000 })],
     [
       'PAUSED.Waiting',
       ['cancel', 'approval'],
-      () => {
-        const run = new TestRun().running()
-        run.propose(judgeWait({ id: 'approval-0', kind: 'signal', signal: 'approval', forMs: null }, run.now))
-        run.flow({ type: 'PARK', until: null, signals: ['approval'] })
-        return run
-      },
+      () => new TestRun().running().parked({ signals: ['approval'] }),
     ],
     [
       'CANCELLING.Cancelling',

@@ -133,8 +133,7 @@ describe('a sleep', () => {
 
   test('of a parked run is over in the entry that wakes it, by the clock that armed its timer', () => {
     const run = running()
-    wait(run, SLEEP)
-    run.flow({ type: 'PARK', until: 11_000, signals: [] })
+    run.parked({ until: 11_000 })
     const { token = 0 } = run.context.timers.hold ?? {}
     run.now = 1_500 // the scheduler's clock is behind
     run.flow({ type: 'TIMER.hold', token })

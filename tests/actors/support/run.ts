@@ -18,6 +18,7 @@ import {
   judgeSignal,
   judgeTask,
   judgeTaskCall,
+  judgeWait,
   legalSignals,
   RECORD_VERSION,
   type RunInput,
@@ -160,6 +161,17 @@ export class TestRun {
   running(worker = 'w1'): this {
     this.claimed(worker)
     expect(this.flow({ type: 'START' })).toMatchObject({ is: 'write' })
+    return this
+  }
+
+  /** All its code waits, and it has left its process. */
+  parked({ until = null, signals = [] }: { until?: number | null; signals?: readonly string[] }): this {
+    const at = this.now
+    if (until !== null) this.propose(judgeWait({ id: 'sleep-0', kind: 'sleep', forMs: until - at }, at))
+    for (const signal of signals) {
+      this.propose(judgeWait({ id: `${signal}-0`, kind: 'signal', signal, forMs: null }, at))
+    }
+    expect(this.flow({ type: 'PARK', until, signals })).toMatchObject({ is: 'write' })
     return this
   }
 
