@@ -1,6 +1,6 @@
 /** What the tests of the NATS driver share. */
 
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { type ConnectionOptions, connect, type NatsConnection } from '@nats-io/transport-node'
 import type { AppendOutcome, Broker } from '../../../src/broker/index.ts'
 import { type NatsBrokerOptions, natsBroker } from '../../../src/broker/nats/index.ts'
 import { type Logger, mintId, sleep, systemClock, systemDeps } from '../../../src/core/index.ts'
@@ -82,8 +82,11 @@ export async function until<T>(
 }
 
 /** A plain connection beside the driver; closed at the end of the scope. */
-export async function rawConnection(url: string): Promise<NatsConnection & AsyncDisposable> {
-  return connect({ servers: url })
+export function rawConnection(
+  url: string,
+  options: ConnectionOptions = {},
+): Promise<NatsConnection & AsyncDisposable> {
+  return connect({ servers: url, ...options })
 }
 
 /** A call of JetStream's API beside the driver. */
