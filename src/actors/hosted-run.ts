@@ -197,7 +197,7 @@ export class HostedRun {
     this.#flow = flow
     if (this.#isOver || this.#epoch === undefined) return
     if (flow.context.worker !== this.#context.worker || flow.context.epoch !== this.#epoch) {
-      this.#end(reasonToLeave(flow.tag))
+      this.#end(this.#draining === 'released' ? 'draining' : reasonToLeave(flow.tag))
       return
     }
     const { type } = parseTag(flow.tag)
@@ -414,7 +414,6 @@ function reasonToLeave(tag: StateTag): LeaveReason {
   if (name === 'Suspended') return 'suspended'
   if (name === 'Sleeping' || name === 'Waiting') return 'parked'
   if (name === 'TimedOut') return 'timed-out'
-  if (name === 'AwaitingRecovery') return 'draining'
   return type === 'COMPLETED' || type === 'FAILED' || type === 'CRASHED' ? 'ended' : 'fenced'
 }
 

@@ -119,6 +119,16 @@ export async function makeHostStage(): Promise<HostStage> {
 
   const home = await machine('home')
 
+  /** The newest state of every run, as its log tells it. */
+  const tags = new Map<string, string>()
+  const following = await clock.drive(
+    home.broker.log.follow({ partitions: 'all' }, 'start', (entries) => {
+      for (const entry of entries)
+        for (const record of decodeEntry(entry))
+          if (record.k === 'flow' || record.k === 'created') tags.set(entry.subject, record.s)
+    }),
+  )
+
   const drive: HostStage['drive'] = (promise) => clock.drive(promise)
 
   const newRun = ({ policy, ...input }: NewInput): NewRun => ({
@@ -176,7 +186,7 @@ export async function makeHostStage(): Promise<HostStage> {
     },
     async scheduler(name = 'scheduler') {
       const on = await machine(name)
-      const made = createScheduler(on.broker, on.deps, { id: name })
+      const made = createScheduler(on.broker, on.deps, { id: name, pingEveryMs: 2_000 })
       schedulers.push(made)
       await drive(made.start())
       return made
@@ -192,21 +202,16 @@ export async function makeHostStage(): Promise<HostStage> {
       return (await recordsOf(run)).flatMap(lineOf)
     },
     entriesOf: async (run) => (await drive(readEntries(run))).length,
-    async untilTag(run, tag, withinMs = 600_000) {
-      const end = clock.monotonic() + withinMs
-      for (;;) {
-        const { flow } = await stateOf(run)
-        if (flow.tag === tag) return
-        if (clock.monotonic() > end || !(await clock.step()))
-          throw new Error(
-            `The run is ${flow.tag} and did not become ${tag} within ${withinMs} ms of virtual time.`,
-          )
-      }
+    async untilTag(run, tag, withinMs) {
+      await until(() => tags.get(run) === tag, withinMs).catch((cause) => {
+        throw new Error(`The run is ${tags.get(run)}, not ${tag}.`, { cause })
+      })
     },
     until,
     async close() {
       for (const each of hosts) if (!dead.has(each.name)) await drive(each.host.stop())
       for (const each of schedulers) await drive(each.stop())
+      await drive(following.stop())
       for (const each of machines) if (!dead.has(each.name)) await drive(each.broker.stop())
     },
   }
