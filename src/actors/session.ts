@@ -94,6 +94,7 @@ export class RunSession {
   readonly #attempts = new Set<Attempt>()
   readonly #leaving = new AbortController()
   #left: LeaveReason | undefined
+  #hasEnded = false
   #unanswered = 0
   #whenQuiet: (() => void)[] = []
 
@@ -164,13 +165,15 @@ export class RunSession {
   /** The first signal of this name that no earlier wait has taken, also one that came before. */
   async waitForSignal(
     name: string,
-    options: { readonly timeoutMs?: number | null } = {},
+    options: { readonly timeoutMs?: number | null; readonly input?: InputRequest } = {},
   ): Promise<SignalOutcome> {
+    const { input, timeoutMs = null } = options
     const outcome = await this.#call('wait', {
       id: this.identity(`signal:${name}`),
       kind: 'signal',
       signal: name,
-      forMs: options.timeoutMs ?? null,
+      forMs: timeoutMs,
+      ...(input === undefined ? {} : { input }),
     })
     if (outcome.is === 'expired') return outcome
     const { value, by } = outcome
@@ -220,9 +223,16 @@ export class RunSession {
     this.#tellQuiet()
   }
 
-  /** Whether, after `leave`, all that is left of the code waits for answers that never come. */
+  /** The code has come to its end. */
+  end(): void {
+    this.#hasEnded = true
+    this.#tellQuiet()
+  }
+
+  /** Whether no body runs, and the code has ended, or after `leave` waits for answers that never come. */
   get isQuiet(): boolean {
-    return this.#left !== undefined && this.#attempts.size === 0 && this.#unanswered > 0
+    const isStuck = this.#left !== undefined && this.#unanswered > 0
+    return this.#attempts.size === 0 && (this.#hasEnded || isStuck)
   }
 
   /** Resolves when it is. */

@@ -64,6 +64,13 @@ export const ERRORS = {
     meaning: 'A bounded buffer is full.',
     remedy: 'Try again after a moment; if it persists, the consumer behind the buffer is too slow or gone.',
   },
+  CB_E_CACHE_POLICY: {
+    kind: 'terminal',
+    status: 500,
+    meaning:
+      'Cache policies were put together that contradict each other, or one needs what it was not given.',
+    remedy: 'Give both parts the same storage, isolation and lock, or give SERIALIZABLE a lock.',
+  },
   CB_E_CONFIG_FILE: {
     kind: 'terminal',
     status: 500,
@@ -78,6 +85,12 @@ export const ERRORS = {
     meaning: 'Others wrote to the same run just before, several times in a row; nothing was written.',
     remedy: 'Try again after a moment.',
   },
+  CB_E_CONTEXT_MISSING: {
+    kind: 'terminal',
+    status: 500,
+    meaning: 'Something that belongs to a run was used outside of one.',
+    remedy: 'Call it inside a flow or a task, or use the function for outside that the message names.',
+  },
   CB_E_CURSOR_INVALID: {
     kind: 'terminal',
     status: 400,
@@ -90,6 +103,18 @@ export const ERRORS = {
     meaning: 'The cursor points past the end of the log: the broker was wiped or replaced behind our back.',
     remedy:
       'Rebuild what was derived from the log (start again from "start") and find out who emptied the broker.',
+  },
+  CB_E_DEFINITION_DUPLICATE: {
+    kind: 'terminal',
+    status: 500,
+    meaning: 'Two different functions were made flows, or tasks, under one name in one process.',
+    remedy: 'Give one of them another name; a name identifies its flow or task for ever.',
+  },
+  CB_E_DEFINITION_INVALID: {
+    kind: 'terminal',
+    status: 500,
+    meaning: 'Something that is not a named function was made a flow or a task.',
+    remedy: 'Hand over a function, and a name when the function has none.',
   },
   CB_E_DURATION_INVALID: {
     kind: 'terminal',
@@ -165,6 +190,18 @@ export const ERRORS = {
     meaning: 'A log was written in an older format that this version cannot read any more.',
     remedy: 'Use a release that reads it; nothing was touched.',
   },
+  CB_E_MAP_LENGTHS: {
+    kind: 'terminal',
+    status: 422,
+    meaning: 'What a task is to be mapped over has different lengths.',
+    remedy: 'Map over lists of the same length; wrap what is the same for all in unmapped().',
+  },
+  CB_E_MAP_NOTHING: {
+    kind: 'terminal',
+    status: 422,
+    meaning: 'A task was mapped, and none of its arguments can be gone through.',
+    remedy: 'Hand over at least one list or other iterable that is not wrapped in unmapped().',
+  },
   CB_E_NAME_INVALID: {
     kind: 'terminal',
     status: 400,
@@ -177,11 +214,66 @@ export const ERRORS = {
     meaning: 'An object that a record refers to is not in the object store.',
     remedy: 'Check retention of the object store; the value cannot be read any more.',
   },
+  CB_E_OPTION_INVALID: {
+    kind: 'terminal',
+    status: 500,
+    meaning: 'An option has a value that is not allowed, or contradicts another one.',
+    remedy: 'Change the option named.',
+  },
+  CB_E_OPTION_UNKNOWN: {
+    kind: 'terminal',
+    status: 500,
+    meaning: 'There is no option of that name.',
+    remedy: 'Correct the name (the nearest known one is given) or remove it.',
+  },
+  CB_E_PARAMETERS_INVALID: {
+    kind: 'terminal',
+    status: 422,
+    meaning: "A flow's parameters are not what its schema asks for.",
+    remedy: 'Correct the parameters at the paths named; nothing of the flow was run.',
+  },
   CB_E_PAYLOAD_TOO_LARGE: {
     kind: 'terminal',
     status: 413,
     meaning: 'A record, batch, queue item, message or key-value is larger than its limit.',
     remedy: 'Store the value with persistResult or hand over a reference; nothing was written.',
+  },
+  CB_E_REPLAY_MISMATCH: {
+    kind: 'terminal',
+    status: 409,
+    meaning: "A flow's code, run again, made other calls than those that stand in the log.",
+    remedy:
+      'Finish such runs with the code that began them, or keep the calls and their order the same from one execution to the next.',
+  },
+  CB_E_RESULT_MISSING: {
+    kind: 'terminal',
+    status: 410,
+    meaning: 'The result of a run was not stored, and the process that had it is gone.',
+    remedy: 'Return something that can be stored, or leave persistResult on.',
+  },
+  CB_E_RUN_CANCELLED: {
+    kind: 'terminal',
+    status: 409,
+    meaning: 'The run whose result was asked for was cancelled.',
+    remedy: 'Look at who cancelled it; retry the run to have a result.',
+  },
+  CB_E_RUN_CRASHED: {
+    kind: 'terminal',
+    status: 500,
+    meaning: 'The run whose result was asked for crashed: its infrastructure was lost, or ended it.',
+    remedy: 'See its message and log; retry the run.',
+  },
+  CB_E_RUN_FAILED: {
+    kind: 'terminal',
+    status: 500,
+    meaning: 'The run whose result was asked for failed.',
+    remedy: 'See its message and its log; retry the run.',
+  },
+  CB_E_RUN_MISSING: {
+    kind: 'terminal',
+    status: 404,
+    meaning: 'There is no run of that id, or it is archived.',
+    remedy: 'Check the id; archived runs can be read from the archive only.',
   },
   CB_E_SETTING_INVALID: {
     kind: 'terminal',
@@ -194,6 +286,12 @@ export const ERRORS = {
     status: 500,
     meaning: 'A setting with the CALLBOARD_ prefix, or an option in the configuration file, is not known.',
     remedy: 'Correct the name (the nearest known one is given) or remove it.',
+  },
+  CB_E_SIGNAL_REJECTED: {
+    kind: 'conflict',
+    status: 409,
+    meaning: 'A run does not take that signal in the state it is in, or not with that payload.',
+    remedy: 'Send one of the signals named, or correct the payload at the paths named.',
   },
   CB_E_STOPPED: {
     kind: 'terminal',
@@ -237,6 +335,24 @@ export const ERRORS = {
     status: 503,
     meaning: 'A stream or consumer at the broker is configured otherwise than Callboard needs it.',
     remedy: 'Change the field named at the broker, or give another prefix.',
+  },
+  CB_E_TASK_NOT_READY: {
+    kind: 'terminal',
+    status: 409,
+    meaning: 'A task was not run, because a run that it depends on did not complete.',
+    remedy: 'Look at the run named; use allowFailure() or another trigger to run the task all the same.',
+  },
+  CB_E_TIMEOUT: {
+    kind: 'unknown',
+    status: 408,
+    meaning: 'What was waited for did not come in the time given; it may still come.',
+    remedy: 'Wait longer, or ask for the state.',
+  },
+  CB_E_TRANSACTION: {
+    kind: 'terminal',
+    status: 500,
+    meaning: 'A transaction was used after it had ended, or could not be committed.',
+    remedy: 'See the message and its cause.',
   },
   CB_E_URL_OPTION: {
     kind: 'terminal',

@@ -31,6 +31,7 @@ export { type Logger, type LogLevel, silentLogger } from './logger.ts'
 export { nearest } from './nearest.ts'
 export { quote } from './quote.ts'
 export { type Random, seededRandom, systemRandom } from './random.ts'
+export { redactText } from './redact.ts'
 export { hideCredentials, isSecretName, Secret } from './secret.ts'
 export {
   dataFolder,

@@ -28,5 +28,6 @@ export {
   POSSIBLE,
   type Rates,
 } from './faults/index.ts'
+export { type TestHarness, type TestHarnessOptions, testHarness } from './kit/index.ts'
 export { type LeakCheck, type LeakOptions, leakCheck } from './leak-check.ts'
 export { type StressOptions, stressService } from './service-stress.ts'

@@ -1,0 +1,75 @@
+/** What can be done with runs from outside of them: by a client of a broker, or in one call. */
+
+import type { Answer } from '../actors/index.ts'
+import { openBroker } from '../broker/index.ts'
+import { type DurationInput, loadSettings, systemDeps } from '../core/index.ts'
+import { currentEngine } from './current-engine.ts'
+import type { FlowRunHandle, SignalOptions } from './handle.ts'
+import { RunClient } from './run-client.ts'
+import { scopes } from './scope.ts'
+import type { State } from './state.ts'
+
+/** Speaks with the runs of one broker. */
+export interface Client extends AsyncDisposable {
+  /** A handle to a run; nothing is asked until it is used. */
+  run<R = unknown>(id: string): FlowRunHandle<R>
+  state(run: string): Promise<State>
+  signal(run: string, name: string, payload?: unknown, options?: SignalOptions): Promise<Answer>
+  /** Ends the connection. */
+  close(): Promise<void>
+}
+
+/**
+ * Connects to the broker of runs: `nats://…`, `embedded:<folder>`. Default: the one that the settings name.
+ *
+ * ```ts
+ * await using client = await connect()
+ * await client.run(id).resume({ approved: true })
+ * ```
+ */
+export async function connect(url?: string): Promise<Client> {
+  const deps = systemDeps()
+  const broker = await openBroker(url ?? (await loadSettings()).settings.brokerUrl, deps)
+  await broker.start()
+  const runs = new RunClient({ broker, deps })
+  return {
+    run: (id) => runs.handle(id),
+    state: (run) => runs.state(run),
+    signal: (run, name, payload, options) => runs.signal(run, name, options, payload),
+    close: () => broker.stop(),
+    [Symbol.asyncDispose]: () => broker.stop(),
+  }
+}
+
+/** Lets a paused or suspended run go on, with the input that it asks for. @throws CB_E_SIGNAL_REJECTED */
+export function resumeFlowRun(
+  id: string,
+  options: SignalOptions & { readonly input?: unknown } = {},
+): Promise<Answer> {
+  return tellRun(id, 'resume', options, options.input)
+}
+
+/** Cancels a run: its code is told at once, and made to stop after the grace time. @throws CB_E_SIGNAL_REJECTED */
+export function cancelFlowRun(
+  id: string,
+  options: SignalOptions & { readonly graceSeconds?: DurationInput } = {},
+): Promise<Answer> {
+  return tellRun(id, 'cancel', options)
+}
+
+/** Runs an ended run again; tasks that completed keep their results. @throws CB_E_SIGNAL_REJECTED */
+export function retryFlowRun(id: string, options: SignalOptions = {}): Promise<Answer> {
+  return tellRun(id, 'retry', options)
+}
+
+/** Sends one signal: from inside of a run by its own broker, else by this process's engine. */
+export async function tellRun(
+  id: string,
+  name: string,
+  options: SignalOptions = {},
+  payload?: unknown,
+): Promise<Answer> {
+  const scope = scopes.getStore()
+  const client = scope === undefined ? (await currentEngine()).client : new RunClient(scope.flow.env)
+  return client.signal(id, name, options, payload)
+}

@@ -1,0 +1,127 @@
+/**
+ * The engine in this process: hosts runs, runs their code here, and has a scheduler at its side for whatever takes
+ * longer than a moment. `local-engine.ts` opens one for scripts, the test kit one on a virtual clock.
+ */
+
+import {
+  createHost,
+  type Host,
+  type HostSettings,
+  inlineRunner,
+  isTerminalTag,
+  type Runner,
+} from '../actors/index.ts'
+import { type Deps, mintId, type Service, service } from '../core/index.ts'
+import { createScheduler, type Scheduler, type SchedulerOptions } from '../scheduler/index.ts'
+import type { Environment } from './environment.ts'
+import type { FlowDefinition } from './flow-definition.ts'
+import { inlineFlow } from './flow-run.ts'
+import type { FlowRunHandle, StartOptions } from './handle.ts'
+import { newRun } from './new-run.ts'
+import { flowNamed } from './registry.ts'
+import { RunClient, stateOfRun } from './run-client.ts'
+import type { State } from './state.ts'
+
+export interface EngineOptions {
+  readonly env: Environment
+  readonly host?: Partial<HostSettings>
+  /** For host and scheduler, when they are to log less than runs do. Default: those of `env`. */
+  readonly quiet?: Deps
+  /** `false`: none; timers are then fired by whoever else holds the partitions. */
+  readonly scheduler?: SchedulerOptions | false
+}
+
+export interface Engine {
+  /** Starts it and stops it. */
+  readonly life: Service
+  readonly env: Environment
+  readonly host: Host
+  readonly scheduler: Scheduler | undefined
+  readonly client: RunClient
+  /** Runs a flow here and gives its final state. */
+  run(flow: FlowDefinition, parameters: unknown, options?: StartOptions): Promise<State>
+  /** Starts a run here, or at its time; gives a handle once it exists. */
+  start<R>(flow: FlowDefinition, parameters: unknown, options?: StartOptions): Promise<FlowRunHandle<R>>
+  /** How many calls wait for a run. */
+  readonly waiting: number
+}
+
+/** Over a broker that is started. */
+export function createEngine({
+  env,
+  host: hostSettings,
+  quiet = env.deps,
+  scheduler: schedulerOptions,
+}: EngineOptions): Engine {
+  const { broker, deps, settings } = env
+  const host = createHost({
+    broker,
+    deps: quiet,
+    runners: [registryRunner(env)],
+    settings: { queues: [settings.queue], ...hostSettings },
+  })
+  const scheduler = schedulerOptions === false ? undefined : createScheduler(broker, quiet, schedulerOptions)
+  const client = new RunClient(env)
+  let waiting = 0
+  const life = service('The engine', {
+    async start() {
+      await host.start()
+      await scheduler?.start()
+    },
+    async stop() {
+      await host.stop()
+      await scheduler?.stop()
+    },
+  })
+
+  async function begin(flow: FlowDefinition, parameters: unknown, options: StartOptions) {
+    const input = newRun(env, flow, parameters, options)
+    const line = `Created flow run '${input.name}' for flow '${flow.name}'`
+    deps.logger.child({ name: 'callboard.engine' }).info({}, line)
+    return host.begin(input)
+  }
+
+  return {
+    life,
+    env,
+    host,
+    scheduler,
+    client,
+    get waiting() {
+      return waiting
+    },
+    async run(flow, parameters, options = {}) {
+      waiting++
+      try {
+        const { run, over } = await begin(flow, parameters, options)
+        const state = await over
+        if (state !== undefined && isTerminalTag(state.flow.tag)) return await stateOfRun(env, state)
+        return await client.wait(run)
+      } finally {
+        waiting--
+      }
+    },
+    async start<R>(flow: FlowDefinition, parameters: unknown, options: StartOptions = {}) {
+      const { run } = await begin(flow, parameters, options)
+      return client.handle<R>(run)
+    },
+  }
+}
+
+/** Runs the code of every flow that is defined in this process. */
+function registryRunner(env: Environment): Runner {
+  return {
+    kind: 'inline',
+    serves: (flow) => flowNamed(flow) !== undefined,
+    start(start, host) {
+      const flow = flowNamed(start.flow)
+      const flows = flow === undefined ? [] : [[start.flow, inlineFlow(flow, env)] as const]
+      return inlineRunner(env.deps, new Map(flows)).start(start, host)
+    },
+  }
+}
+
+/** A queue of an engine's own: nobody else has the code of its runs. */
+export function ownQueue(env: Pick<Environment, 'deps'>): string {
+  return `local-${mintId(env.deps)}`
+}

@@ -1,0 +1,261 @@
+/**
+ * One execution of a flow's code, as the engine runs it: parameters → hooks → the function → its submitted tasks → the
+ * state it ends in.
+ *
+ * Invariants
+ * (W1) Bad parameters fail the run before any user code but its failure hooks.
+ * (W2) Nothing that was submitted outlives the function: what nobody awaited is waited for, with a warning.
+ * (W3) Failure hooks do not run for an attempt that will be retried.
+ */
+
+import {
+  type BodyOutcome,
+  type InlineFlow,
+  type LeaveReason,
+  NonRetryableError,
+  type RunSession,
+} from '../actors/index.ts'
+import { isCallboardError } from '../core/index.ts'
+import type { Environment } from './environment.ts'
+import { finalState } from './final-state.ts'
+import type { FlowDefinition } from './flow-definition.ts'
+import { TaskFuture } from './future.ts'
+import { TaskFutureList } from './future-list.ts'
+import { type Hook, listOf, runHooks } from './hooks.ts'
+import { failedState, outcomeOf, Skip } from './outcomes.ts'
+import { Pending } from './pending.ts'
+import { catchPrints } from './prints.ts'
+import { retryPolicyOf } from './retries.ts'
+import { LineKeeper, RunLines } from './run-lines.ts'
+import { flowRunInfo } from './runtime.ts'
+import { validate } from './schema.ts'
+import { type FlowScope, type Scope, scopes } from './scope.ts'
+import { CancelledRun, State } from './state.ts'
+import { concurrent, Gate } from './task-runner.ts'
+
+/** A flow as the inline runner takes it. */
+export function inlineFlow(flow: FlowDefinition, env: Environment): InlineFlow {
+  return {
+    program: (session, parameters) => new FlowExecution(flow, env, session, parameters).run(),
+    retry: retryPolicyOf(flow.options),
+    interpret: outcomeOf as (returned: unknown) => BodyOutcome | undefined,
+  }
+}
+
+class FlowExecution {
+  readonly #flow: FlowDefinition
+  readonly #session: RunSession
+  readonly #env: Environment
+  readonly #given: unknown
+  readonly #keeper: LineKeeper
+  readonly #lines: RunLines
+  readonly #pending = new Pending()
+  #scope: FlowScope
+  #state: State | undefined
+
+  constructor(flow: FlowDefinition, env: Environment, session: RunSession, given: unknown) {
+    this.#flow = flow
+    this.#env = env
+    this.#session = session
+    this.#given = given
+    const { run, name } = session.start
+    const keeper = new LineKeeper(session, env.deps, env.settings.keepLevel)
+    const logger = env.deps.logger.child({ flowRun: name, run })
+    this.#keeper = keeper
+    this.#lines = new RunLines({ deps: env.deps, logger, keeper })
+    this.#scope = {
+      session,
+      env,
+      flow,
+      parameters: given,
+      lines: this.#lines,
+      taskLines: (task) => new RunLines({ deps: env.deps, logger, keeper }, task),
+      logPrints: flow.options.logPrints ?? env.settings.logPrints,
+      gate: new Gate(flow.options.taskRunner ?? concurrent()),
+      pending: this.#pending,
+      reference: undefined,
+    }
+  }
+
+  /** Gives the state it ends in, or throws what the code threw. */
+  async run(): Promise<State> {
+    const release = catchPrints()
+    this.#session.signal.addEventListener('abort', () => this.#leaving(), { once: true })
+    try {
+      return await this.#inScope(() => this.#all())
+    } finally {
+      release()
+    }
+  }
+
+  async #all(): Promise<State> {
+    try {
+      await this.#begin()
+      const state = await this.#code()
+      await this.#end(state)
+      return state
+    } catch (error) {
+      const state = await this.#failed(error)
+      if (state.isFailed()) throw error
+      return state
+    } finally {
+      await this.#keeper.drain()
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const { name, runCount } = this.#session.start
+    const { onRunning, parameters } = this.#flow.options
+    this.#lines.engine('info', `Beginning flow run '${name}' for flow '${this.#flow.name}'`, { runCount })
+    const given = this.#given
+    if (parameters !== undefined) {
+      const valid = await validate(
+        parameters,
+        given ?? {},
+        `The parameters of flow '${this.#flow.name}'`,
+      ).catch((error) => {
+        throw isCallboardError(error) ? Object.assign(error, { retryable: false }) : error // (W1)
+      })
+      this.#scope = { ...this.#scope, parameters: valid }
+    }
+    const running = this.#stateNow('RUNNING', runCount === 1 ? 'Running' : 'Retrying')
+    await this.#change(running)
+    await this.#hooks('onRunning', onRunning, running)
+  }
+
+  async #code(): Promise<State> {
+    return this.#inScope(async () => {
+      let returned = Reflect.apply(this.#flow.fn, undefined, [this.#scope.parameters] as never[]) as unknown
+      // A future is not to be awaited here: how its run ended decides.
+      const isRun = returned instanceof TaskFuture || returned instanceof TaskFutureList
+      if (!isRun) returned = await (returned as Promise<unknown>)
+      const state = await finalState(returned, this.#scope.reference)
+      await this.#drain(returned)
+      return state
+    })
+  }
+
+  /** (W2) */
+  async #drain(returned?: unknown): Promise<void> {
+    void returned
+    const { unseen, first } = await this.#pending.drain()
+    if (unseen > 0)
+      this.#lines.engine(
+        'warn',
+        `${unseen} submitted task runs were never awaited ('${first}' first): the flow waited for them. Await what submit() gives, or return it.`,
+      )
+  }
+
+  async #end(state: State): Promise<void> {
+    const { onCancellation, onCompletion, onCrashed, onFailure } = this.#flow.options
+    const willRetry = state.isFailed() && this.#retriesLeft()
+    if (willRetry) return this.#retrying()
+    await this.#change(state)
+    if (state.isCompleted()) await this.#hooks('onCompletion', onCompletion, state)
+    else if (state.isCancelled()) await this.#hooks('onCancellation', onCancellation, state)
+    else if (state.isCrashed()) await this.#hooks('onCrashed', onCrashed, state)
+    else await this.#hooks('onFailure', onFailure, state)
+    this.#lines.engine(
+      state.isCompleted() ? 'info' : 'error',
+      `Finished in state ${state}`,
+      {},
+      { keep: true },
+    )
+  }
+
+  async #failed(error: unknown): Promise<State> {
+    await this.#drain()
+    if (error instanceof Skip) {
+      const skipped = new State({
+        type: 'COMPLETED',
+        name: 'Skipped',
+        timestamp: this.#now(),
+        data: error.result,
+        ...(error.message === undefined ? {} : { message: error.message }),
+      })
+      await this.#end(skipped)
+      return skipped
+    }
+    if (error instanceof CancelledRun) {
+      const cancelled = this.#stateNow('CANCELLED', 'Cancelled', error.message)
+      await this.#end(cancelled)
+      return cancelled
+    }
+    this.#lines.engine('error', 'Encountered an exception during execution', { error })
+    const state = failedState(error)
+    if (this.#retriesLeft() && !isFinalError(error)) this.#retrying()
+    else await this.#endFailed(state)
+    return state
+  }
+
+  async #endFailed(state: State): Promise<void> {
+    await this.#change(state)
+    await this.#hooks('onFailure', this.#flow.options.onFailure, state)
+    this.#lines.engine('error', `Finished in state ${state}`, {}, { keep: true })
+  }
+
+  #retrying(): void {
+    this.#lines.engine(
+      'info',
+      "Received non-final state 'AwaitingRetry' when proposing final state 'Failed' and will attempt to run again...",
+    )
+  }
+
+  #retriesLeft(): boolean {
+    return this.#session.start.failures < (this.#flow.options.retries ?? 0)
+  }
+
+  #leaving(): void {
+    const reason = this.#session.signal.reason as LeaveReason
+    if (reason !== 'cancelled') return
+    const cancelling = this.#stateNow('CANCELLING', 'Cancelling')
+    void this.#inScope(() => this.#hooks('onCancellation', this.#flow.options.onCancellation, cancelling))
+  }
+
+  #hooks(kind: string, hooks: Hook | readonly Hook[] | undefined, state: State): Promise<void> {
+    return runHooks(kind, listOf(hooks), this.#lines, this.#flow, flowRunInfo(this.#scope), state)
+  }
+
+  async #change(state: State): Promise<void> {
+    const before = this.#state
+    this.#state = state
+    const handlers = listOf(this.#flow.options.onStateChange)
+    await runHooks(
+      'onStateChange',
+      handlers,
+      this.#lines,
+      this.#flow,
+      flowRunInfo(this.#scope),
+      before,
+      state,
+    )
+  }
+
+  #stateNow(type: State['type'], name: string, message?: string): State {
+    const { run } = this.#session.start
+    return new State({
+      type,
+      name,
+      timestamp: this.#now(),
+      run,
+      ...(message === undefined ? {} : { message }),
+    })
+  }
+
+  #now(): Date {
+    return new Date(this.#env.deps.clock.now())
+  }
+
+  #inScope<T>(code: () => Promise<T>): Promise<T> {
+    const scope: Scope = { flow: this.#scope }
+    return scopes.run(scope, code)
+  }
+}
+
+/** Trying again cannot help. */
+function isFinalError(error: unknown): boolean {
+  return (
+    error instanceof NonRetryableError ||
+    (error instanceof Error && 'retryable' in error && error.retryable === false)
+  )
+}

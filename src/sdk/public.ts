@@ -1,0 +1,83 @@
+/**
+ * What users' files import as `callboard`: flows and tasks, what code inside a run can do, what can be done with runs from
+ * outside. The parts that do the work are loaded with the first run.
+ */
+
+export type { Answer } from '../actors/index.ts'
+export { NonRetryableError } from '../actors/index.ts'
+export { CallboardError, isCallboardError } from '../core/index.ts'
+export {
+  AllowFailure,
+  allowFailure,
+  Opaque,
+  opaque,
+  Quoted,
+  quote,
+  Unmapped,
+  unmapped,
+} from './annotations.ts'
+export {
+  brokerCache,
+  brokerLocks,
+  type CacheContext,
+  type CacheKeyFunction,
+  type CachePolicy,
+  type CacheStorage,
+  combine,
+  configure,
+  flowParameters,
+  type Isolation,
+  inputs,
+  type LockManager,
+  memoryCache,
+  memoryLocks,
+  noCache,
+  runId,
+  taskSource,
+  without,
+} from './caching/index.ts'
+export { type Client, cancelFlowRun, connect, resumeFlowRun, retryFlowRun } from './control.ts'
+export { type Flow, flow, type StartArguments } from './flow.ts'
+export type { FlowOptions } from './flow-options.ts'
+export { asCompleted, type ResultOptions, TaskFuture, wait } from './future.ts'
+export { TaskFutureList } from './future-list.ts'
+export type { FlowRunHandle, LogLine, RunEvent, SignalOptions, StartOptions } from './handle.ts'
+export type { Hook, StateHook, TransactionHook } from './hooks.ts'
+export {
+  type Artifact,
+  abortSignal,
+  createArtifact,
+  getRunLogger,
+  now,
+  progress,
+  random,
+  referenceTasks,
+  skip,
+  uuid,
+} from './in-run.ts'
+export type { Input } from './inputs.ts'
+export { cancelled, completed, crashed, failed, skipped } from './make-states.ts'
+export { compressed, jsonSerializer, localPath, type Serializer, type Storage } from './results.ts'
+export { type Backoff, exponentialBackoff, type RetryDelayInput } from './retries.ts'
+export type { RunLogger } from './run-lines.ts'
+export { type DeploymentInfo, type FlowRunInfo, runtime, type TaskRunInfo } from './runtime.ts'
+export type { StandardSchema } from './schema.ts'
+export { CancelledRun, CrashedRun, FailedRun, MissingContextError, State } from './state.ts'
+export { type Task, task } from './task.ts'
+export type { RetryCondition, TaskOptions } from './task-options.ts'
+export { concurrent, sequential, type TaskRunner } from './task-runner.ts'
+export { TaskStream } from './task-stream.ts'
+export { Transaction, type TransactionMode, type TransactionOptions, transaction } from './transactions.ts'
+export type { Trigger } from './triggers.ts'
+export {
+  type ApprovalDecision,
+  type ApprovalOptions,
+  approval,
+  type PauseFlowRunOptions,
+  pauseFlowRun,
+  sendSignal,
+  sleep,
+  suspendFlowRun,
+  type WaitForSignalOptions,
+  waitForSignal,
+} from './waits.ts'

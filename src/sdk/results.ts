@@ -1,0 +1,114 @@
+/**
+ * Where a task's result is kept. By default in the run's log (large ones at the broker's object store, which is the
+ * host's business). With a storage or a serializer of the task's own, the log holds only where it is.
+ *
+ * Invariants
+ * (T1) What could not be stored is still handed to the caller in this process; a replay that needs it is told so.
+ */
+
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { refOf, type ValueRef } from '../actors/index.ts'
+import { CallboardError, decodeValue, encodeValue, isJsonObject, type JsonObject } from '../core/index.ts'
+
+export interface Storage {
+  readonly name: string
+  write(key: string, data: Uint8Array): Promise<void>
+  read(key: string): Promise<Uint8Array>
+}
+
+export interface Serializer {
+  readonly name: string
+  serialize(value: unknown): Uint8Array
+  deserialize(data: Uint8Array): unknown
+}
+
+/** Results as files in a folder. */
+export function localPath(folder: string): Storage {
+  return {
+    name: `local:${folder}`,
+    async write(key, data) {
+      await mkdir(folder, { recursive: true })
+      const path = join(folder, key)
+      await writeFile(`${path}.part`, data)
+      await rename(`${path}.part`, path)
+    },
+    read: (key) => readFile(join(folder, key)),
+  }
+}
+
+/** Tagged JSON: plain data, dates, maps, errors and what else is documented. */
+export const jsonSerializer: Serializer = {
+  name: 'json',
+  serialize: (value) => Buffer.from(encodeValue(value, 'result')),
+  deserialize: (data) => decodeValue(Buffer.from(data).toString('utf8')),
+}
+
+/** Another serializer's bytes, compressed. */
+export function compressed(inner: Serializer = jsonSerializer): Serializer {
+  return {
+    name: `gzip+${inner.name}`,
+    serialize: (value) => gzipSync(inner.serialize(value)),
+    deserialize: (data) => inner.deserialize(gunzipSync(data)),
+  }
+}
+
+export interface ResultOptions {
+  readonly persistResult?: boolean | undefined
+  readonly resultStorage?: Storage | undefined
+  readonly serializer?: Serializer | undefined
+}
+
+/** What stands in the log for a result that is elsewhere, or nowhere. */
+const MARK = 'callboard:result'
+
+/** Whether results go into the log as they are. */
+export function isPlain({ persistResult, resultStorage, serializer }: ResultOptions): boolean {
+  return persistResult !== false && resultStorage === undefined && serializer === undefined
+}
+
+/** Puts a result where the options want it; gives what the log is to hold. */
+export async function putResult(
+  value: unknown,
+  key: string,
+  { persistResult, resultStorage, serializer = jsonSerializer }: ResultOptions,
+): Promise<JsonObject> {
+  if (persistResult === false) return { [MARK]: 'not-kept' }
+  const data = serializer.serialize(value)
+  if (resultStorage === undefined) return { [MARK]: 'inline', data: Buffer.from(data).toString('base64') }
+  await resultStorage.write(key, data)
+  return { [MARK]: 'stored', storage: resultStorage.name, key }
+}
+
+/** What the log is to hold for a result that cannot be stored, and why it cannot. */
+export function encodeResult(value: unknown): { readonly ref: ValueRef; readonly problem?: CallboardError } {
+  try {
+    return { ref: refOf(value, 'result') }
+  } catch (error) {
+    if (error instanceof CallboardError) return { ref: { v: { [MARK]: 'not-kept' } }, problem: error }
+    throw error
+  }
+}
+
+export function isMarked(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && MARK in value
+}
+
+/**
+ * The result that a mark in the log stands for.
+ *
+ * @throws CB_E_RESULT_MISSING
+ */
+export async function takeResult(value: unknown, id: string, options: ResultOptions): Promise<unknown> {
+  const { resultStorage, serializer = jsonSerializer } = options
+  const mark = value as JsonObject
+  if (!isJsonObject(mark)) return value
+  if (mark[MARK] === 'inline') return serializer.deserialize(Buffer.from(String(mark.data), 'base64'))
+  if (mark[MARK] !== 'stored' || resultStorage === undefined)
+    throw new CallboardError(
+      'CB_E_RESULT_MISSING',
+      `The result of task run '${id}' was not stored, and the process that had it is gone. Return something that can be stored, or leave persistResult on.`,
+    )
+  return serializer.deserialize(await resultStorage.read(String(mark.key)))
+}

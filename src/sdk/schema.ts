@@ -1,0 +1,117 @@
+/** Standard Schema, as any library that follows it offers it (Zod, Valibot, ArkType, …), and what we do with it. */
+
+import type { InputRequest } from '../actors/index.ts'
+import { CallboardError, type JsonObject } from '../core/index.ts'
+
+/** The interface of standardschema.dev, version 1, with the optional part that gives JSON Schema. */
+export interface StandardSchema<Input = unknown, Output = Input> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined
+    readonly jsonSchema?:
+      | { readonly input: (options: { readonly target: 'draft-07' }) => Record<string, unknown> }
+      | undefined
+  }
+}
+
+export type SchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] }
+
+export interface SchemaIssue {
+  readonly message: string
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+}
+
+/** What goes into a schema, before defaults and coercion. */
+export type InputOf<S> = S extends StandardSchema<infer Input, unknown> ? Input : never
+/** What comes out of it. */
+export type OutputOf<S> = S extends StandardSchema<infer _, infer Output> ? Output : never
+
+export function isStandardSchema(value: unknown): value is StandardSchema {
+  return (
+    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+    '~standard' in value &&
+    typeof value['~standard'] === 'object'
+  )
+}
+
+/**
+ * The value as the schema makes it: defaults filled in, coerced.
+ *
+ * @param what names it in the message: `The parameters of flow 'weather'`
+ * @throws CB_E_PARAMETERS_INVALID with every issue and its path
+ */
+export async function validate<Output>(
+  schema: StandardSchema<unknown, Output>,
+  value: unknown,
+  what: string,
+): Promise<Output> {
+  const result = await schema['~standard'].validate(value)
+  if (result.issues === undefined) return result.value
+  const issues = result.issues.map(({ message, path = [] }) => ({ path: pathOf(path), message }))
+  const listed = issues.map(({ path, message }) => `\n  ${path === '' ? '(the whole)' : path}: ${message}`)
+  throw new CallboardError('CB_E_PARAMETERS_INVALID', `${what} are not valid.${listed.join('')}`, {
+    details: { issues },
+  })
+}
+
+/** `items[3].name` */
+function pathOf(path: readonly (PropertyKey | { readonly key: PropertyKey })[]): string {
+  return path
+    .map((step) => (typeof step === 'object' ? step.key : step))
+    .reduce<string>((text, key) => {
+      if (typeof key === 'number') return `${text}[${key}]`
+      return text === '' ? String(key) : `${text}.${String(key)}`
+    }, '')
+}
+
+/** What a person is asked for: a schema, a JSON Schema, or one plain value. */
+export type AskedInput =
+  | StandardSchema
+  | JsonObject
+  | StringConstructor
+  | NumberConstructor
+  | BooleanConstructor
+
+/** The type of the answer. */
+export type Answered<I> = I extends StringConstructor
+  ? string
+  : I extends NumberConstructor
+    ? number
+    : I extends BooleanConstructor
+      ? boolean
+      : I extends StandardSchema<infer _, infer Output>
+        ? Output
+        : unknown
+
+const PLAIN: ReadonlyMap<unknown, string> = new Map<unknown, string>([
+  [String, 'string'],
+  [Number, 'number'],
+  [Boolean, 'boolean'],
+])
+
+/** As it stands in the log: checked by the run before a resume is accepted. */
+export function inputRequestOf(asked: AskedInput, description?: string): InputRequest {
+  return { schema: jsonSchemaOf(asked), ...(description === undefined ? {} : { description }) }
+}
+
+function jsonSchemaOf(asked: AskedInput): JsonObject {
+  const plain = PLAIN.get(asked)
+  if (plain !== undefined)
+    return { type: 'object', properties: { value: { type: plain } }, required: ['value'] }
+  if (!isStandardSchema(asked)) return asked as JsonObject
+  const json = asked['~standard'].jsonSchema?.input({ target: 'draft-07' })
+  // Without it the run cannot check the input itself; the code does, when it gets it.
+  return (json ?? {}) as JsonObject
+}
+
+/** What the code gets for an answer: parsed by the schema, unwrapped when it was a plain value. */
+export async function answerOf(asked: AskedInput | undefined, value: unknown): Promise<unknown> {
+  if (asked === undefined) return value
+  if (PLAIN.has(asked))
+    return typeof value === 'object' && value !== null && 'value' in value ? value.value : value
+  return isStandardSchema(asked) ? validate(asked, value, 'The values of the input') : value
+}

@@ -1,0 +1,426 @@
+/**
+ * One call of a task, from its arguments to its state:
+ * resolve what it is called with → trigger → cache → the session (which runs the body) → remember, stage, tell.
+ *
+ * Invariants
+ * (Q1) The identity is taken when the task is called, before anything is waited for: the order of calls is the code's.
+ * (Q2) Called from inside another task's body it is known by that body's attempt too: tries do not share results,
+ *      a body that runs again after a crash does.
+ * (Q3) Hooks and lines tell what happened now; what comes from the log was told before.
+ */
+
+import { hash } from 'node:crypto'
+import type { BodyContext, BodyOutcome, Settled, TaskOptions as TaskRunOptions } from '../actors/index.ts'
+import { encodeToJson, encodeValue, formatDuration } from '../core/index.ts'
+import { type CacheLookup, lookUp } from './caching/index.ts'
+import { listOf, runHooks } from './hooks.ts'
+import { skipped } from './make-states.ts'
+import { fillTemplate } from './names.ts'
+import { failedState, outcomeOf, Skip, stateOfSettled } from './outcomes.ts'
+import { producedBy, type Resolved, resolveArguments, waitForAll } from './resolve.ts'
+import { encodeResult, isMarked, isPlain, putResult, takeResult } from './results.ts'
+import type { RunLines } from './run-lines.ts'
+import { taskRunInfo } from './runtime.ts'
+import { type FlowScope, type Scope, scopes, type TaskScope } from './scope.ts'
+import { State } from './state.ts'
+import type { TaskDefinition } from './task-definition.ts'
+import type { Gate } from './task-runner.ts'
+import { judgeTrigger } from './triggers.ts'
+
+export interface TaskCallInput {
+  readonly scope: Scope
+  readonly task: TaskDefinition
+  readonly args: readonly unknown[]
+  /** (Q1) */
+  readonly id: string
+  /** Waited for without being handed over. */
+  readonly waitFor: readonly unknown[]
+  /** What it passes through before it runs; undefined when it is called directly. */
+  readonly gate?: Gate | undefined
+  /** Hears what a generator yields, as it does. */
+  readonly yielded?: ((value: unknown) => Promise<void>) | undefined
+}
+
+/** (Q1) (Q2) */
+export function identify({ flow, task: outer }: Scope, name: string): string {
+  if (outer === undefined) return flow.session.identity(name)
+  const prefix = `${outer.id}.${outer.body.failures}/${name}`
+  const count = outer.counters.get(name) ?? 0
+  outer.counters.set(name, count + 1)
+  return `${prefix}-${count}`
+}
+
+/** What a task's body submits passes by the runner: it must not wait for the place that its own task holds. */
+export function gateOf({ flow, task: outer }: Scope): Gate | undefined {
+  return outer === undefined ? flow.gate : undefined
+}
+
+/** Runs the call. Never rejects but for what no state can say: a replay that does not fit. */
+export async function callTask(input: TaskCallInput): Promise<State> {
+  const { gate } = input
+  if (gate?.runner.kind === 'sequential') return gate.pass(() => resolveAndRun(input))
+  if (gate === undefined || gate.runner.max === Number.POSITIVE_INFINITY) return resolveAndRun(input)
+  const resolved = await resolve(input) // what waits for others takes no place
+  return gate.pass(() => new Call(input, resolved).run())
+}
+
+async function resolveAndRun(input: TaskCallInput): Promise<State> {
+  const resolved = resolve(input)
+  return new Call(input, resolved instanceof Promise ? await resolved : resolved).run()
+}
+
+function resolve({ args, waitFor }: TaskCallInput): Resolved | Promise<Resolved> {
+  return waitFor.length === 0 ? resolveArguments(args) : resolveBoth(args, waitFor)
+}
+
+async function resolveBoth(args: readonly unknown[], waitFor: readonly unknown[]): Promise<Resolved> {
+  const [resolved, order] = await Promise.all([resolveArguments(args), waitForAll(waitFor)])
+  return {
+    args: resolved.args,
+    upstream: [...new Set([...resolved.upstream, ...order.upstream])],
+    states: [...resolved.states, ...order.states],
+  }
+}
+
+class Call {
+  readonly #input: TaskCallInput
+  readonly #resolved: Resolved
+  readonly #scope: Scope
+  readonly #flow: FlowScope
+  readonly #task: TaskDefinition
+  readonly #id: string
+  readonly #name: string
+  readonly #lines: RunLines
+  /** A result that was not stored, for the caller in this process. */
+  #live: { readonly value: unknown } | undefined
+  #last: State | undefined
+  #lastBody: TaskScope | undefined
+
+  constructor(input: TaskCallInput, resolved: Resolved) {
+    const { scope, task, id } = input
+    this.#input = input
+    this.#resolved = resolved
+    this.#scope = scope
+    this.#flow = scope.flow
+    this.#task = task
+    this.#id = id
+    this.#name = this.#runName()
+    this.#lines = scope.flow.taskLines({ id, name: this.#name })
+  }
+
+  async run(): Promise<State> {
+    const { session, env } = this.#flow
+    const instead = this.#verdict()
+    const cache = instead === undefined ? await this.#lookUp() : undefined
+    let settled: Settled
+    try {
+      settled = await session.taskState(this.#options(instead ?? this.#cached(cache)), (context) =>
+        this.#body(context),
+      )
+    } catch (error) {
+      await cache?.release()
+      throw error
+    }
+    const state = await this.#stateOf(settled, env.deps.clock.now())
+    if (cache !== undefined) await this.#remember(cache, settled, state)
+    this.#stage(settled)
+    if (!settled.replayed) await this.#tell(state)
+    if (state.isCompleted()) producedBy(state.data, this.#id)
+    return state
+  }
+
+  // ── before the body
+
+  #options(instead: TaskRunOptions['instead']): TaskRunOptions {
+    const { options } = this.#task
+    const { retry, timeoutMs, limits } = this.#task.compiled(this.#flow.env.settings.taskRetries)
+    const { upstream } = this.#resolved
+    const inputs = inputsHash(this.#resolved.args)
+    return {
+      id: this.#id,
+      task: this.#task.name,
+      retry: options.retryCondition === undefined ? retry : { ...retry, condition: (e) => this.#mayRetry(e) },
+      timeoutMs,
+      interpret: (returned) => this.#interpret(returned),
+      ...(retry.retries === 0 ? {} : { attempted: (outcome) => this.#attempted(outcome) }),
+      ...(limits === undefined ? {} : { limits }),
+      ...(this.#name === this.#id ? {} : { name: this.#name }),
+      ...(options.tags === undefined ? {} : { tags: options.tags }),
+      ...(inputs === undefined ? {} : { inputs }),
+      ...(upstream.length === 0 ? {} : { upstream }),
+      ...(options.onReplayMismatch === undefined ? {} : { onMismatch: options.onReplayMismatch }),
+      ...(instead === undefined ? {} : { instead }),
+    }
+  }
+
+  #runName(): string {
+    const { runName } = this.#task.options
+    if (runName === undefined) return this.#id
+    const parameters = this.#task.named(this.#resolved.args)
+    return typeof runName === 'string' ? fillTemplate(runName, parameters) : runName(parameters)
+  }
+
+  #verdict(): TaskRunOptions['instead'] {
+    const { trigger = 'allSuccessful', skipOnUpstreamSkip = true } = this.#task.options
+    const verdict = judgeTrigger(trigger, this.#resolved.states, skipOnUpstreamSkip)
+    return verdict.is === 'run' ? undefined : verdict
+  }
+
+  #lookUp(): Promise<CacheLookup | undefined> | undefined {
+    const { options } = this.#task
+    if (options.cachePolicy === undefined && options.cacheKeyFn === undefined) return undefined
+    const { env, session, parameters } = this.#flow
+    if (options.persistResult === false) {
+      this.#lines.engine('warn', `Task '${this.#task.name}' is not cached: its results are not kept`)
+      return undefined
+    }
+    return lookUp(
+      env,
+      options,
+      {
+        task: this.#task,
+        inputs: this.#task.named(this.#resolved.args),
+        flowRunId: session.start.run,
+        flowParameters: parameters,
+      },
+      this.#lines,
+    )
+  }
+
+  #cached(cache: CacheLookup | undefined): TaskRunOptions['instead'] {
+    if (cache?.found === undefined) return undefined
+    return { is: 'cached', cacheKey: cache.key, result: { v: cache.found.v } }
+  }
+
+  // ── the body
+
+  #body(context: BodyContext): Promise<unknown> {
+    const { options } = this.#task
+    const outer = this.#scope.task ?? this.#flow
+    const task: TaskScope = {
+      id: this.#id,
+      name: this.#name,
+      task: this.#task,
+      args: this.#resolved.args,
+      body: context,
+      lines: this.#lines,
+      logPrints: options.logPrints ?? outer.logPrints,
+      tags: options.tags ?? NO_TAGS,
+      counters: new Map(),
+    }
+    this.#lastBody = task
+    if (context.attempt === 1)
+      this.#flow.lines.engine('info', `Created task run '${this.#name}' for task '${this.#task.name}'`)
+    return scopes.run({ flow: this.#flow, task, transaction: this.#scope.transaction }, () =>
+      this.#attempt(task),
+    )
+  }
+
+  async #attempt(task: TaskScope): Promise<unknown> {
+    const { fn, options } = this.#task
+    if (options.onRunning !== undefined || options.onStateChange !== undefined) await this.#begins(task)
+    try {
+      const returned = Reflect.apply(fn, undefined, this.#resolved.args as never[])
+      const value = this.#task.isGenerator ? await this.#collect(returned) : await returned
+      if (value instanceof State || value === undefined || isPlain(options)) return value
+      if (options.persistResult === false) this.#live = { value }
+      return new State({
+        type: 'COMPLETED',
+        timestamp: new Date(this.#flow.env.deps.clock.now()),
+        data: await putResult(value, `${this.#flow.session.start.run}-${fileName(this.#id)}`, options),
+      })
+    } catch (error) {
+      if (error instanceof Skip) return skipped(error.message, error.result)
+      if (task.body.attempt > 0) this.#lines.engine('error', 'Encountered an exception', { error })
+      throw error
+    }
+  }
+
+  async #collect(generator: AsyncIterable<unknown> | Iterable<unknown>): Promise<unknown[]> {
+    const values: unknown[] = []
+    for await (const value of generator) {
+      values.push(value)
+      await this.#input.yielded?.(value)
+    }
+    return values
+  }
+
+  #interpret(returned: unknown): BodyOutcome | undefined {
+    if (PLAIN_TYPES.has(typeof returned)) return undefined
+    if (returned instanceof State) return outcomeOf(returned)
+    const { ref, problem } = encodeResult(returned)
+    if (problem === undefined) return { is: 'completed', result: ref }
+    if (this.#task.options.persistResult === true) return undefined
+    this.#live = { value: returned }
+    this.#lines.engine(
+      'warn',
+      `The result could not be stored and is known to this process only: ${problem.message}`,
+      { code: problem.code },
+      { keep: true },
+    )
+    return { is: 'completed', result: ref }
+  }
+
+  // ── attempts
+
+  async #mayRetry(error: unknown): Promise<boolean> {
+    const { retryCondition } = this.#task.options
+    if (retryCondition === undefined || this.#lastBody === undefined) return true
+    try {
+      return await retryCondition(this.#task, taskRunInfo(this.#lastBody), failedState(error))
+    } catch (thrown) {
+      this.#lines.engine('error', 'The retry condition failed; the task is not retried', { error: thrown })
+      return false
+    }
+  }
+
+  async #begins(task: TaskScope): Promise<void> {
+    const { onRunning } = this.#task.options
+    const timestamp = new Date(this.#flow.env.deps.clock.now())
+    const name = task.body.attempt === 1 ? 'Running' : 'Retrying'
+    const state = new State({ type: 'RUNNING', name, timestamp, run: this.#id })
+    await this.#changed(task, state)
+    await runHooks('onRunning', listOf(onRunning), this.#lines, this.#task, taskRunInfo(task), state)
+  }
+
+  async #attempted(outcome: BodyOutcome): Promise<void> {
+    if (outcome.is !== 'failed' || outcome.retryDelayMs === null || this.#lastBody === undefined) return
+    const { attempt, failures } = this.#lastBody.body
+    const retries = this.#task.compiled(this.#flow.env.settings.taskRetries).retry.retries ?? 0
+    const delay = outcome.retryDelayMs
+    const when = delay === 0 ? 'immediately' : `in ${formatDuration(delay)}`
+    this.#lines.engine('info', `Retry ${failures + 1}/${retries} will start ${when}`, { attempt })
+    if (delay === 0) return
+    const timestamp = new Date(this.#flow.env.deps.clock.now())
+    await this.#changed(
+      this.#lastBody,
+      new State({ type: 'SCHEDULED', name: 'AwaitingRetry', timestamp, run: this.#id }),
+    )
+  }
+
+  // ── after the body
+
+  async #stateOf(settled: Settled, at: number): Promise<State> {
+    const state = stateOfSettled(settled, at)
+    if (!isMarked(state.data)) return state
+    const { type, name, message, timestamp, run } = state
+    const fields = {
+      type,
+      name,
+      timestamp,
+      ...(message === undefined ? {} : { message }),
+      ...(run === undefined ? {} : { run }),
+    }
+    if (this.#live !== undefined) return new State({ ...fields, data: this.#live.value })
+    try {
+      return new State({ ...fields, data: await takeResult(state.data, this.#id, this.#task.options) })
+    } catch (error) {
+      return new State({ ...fields, error })
+    }
+  }
+
+  async #remember(cache: CacheLookup, { tag, value }: Settled, state: State): Promise<void> {
+    if (tag !== 'COMPLETED.Completed' || state.error !== undefined || this.#live !== undefined)
+      return cache.release()
+    const remember = () => cache.remember(encodeToJson(value, 'result'))
+    const { transaction } = this.#scope
+    if (transaction === undefined) return remember()
+    transaction.stage({
+      onCommit: [],
+      onRollback: [],
+      committed: remember,
+      rolledBack: () => cache.release(),
+    })
+  }
+
+  #stage({ tag }: Settled): void {
+    const { transaction, flow } = this.#scope
+    if (transaction === undefined || !tag.startsWith('COMPLETED.') || tag === 'COMPLETED.RolledBack') return
+    const { onCommit, onRollback } = this.#task.options
+    transaction.stage({
+      onCommit: listOf(onCommit),
+      onRollback: listOf(onRollback),
+      rolledBack: () => flow.session.rollBack(this.#id),
+    })
+  }
+
+  /** (Q3) */
+  async #tell(state: State): Promise<void> {
+    const { options } = this.#task
+    this.#lines.engine(state.isFailed() || state.isCrashed() ? 'error' : 'info', `Finished in state ${state}`)
+    if (
+      options.onStateChange === undefined &&
+      options.onCompletion === undefined &&
+      options.onFailure === undefined
+    )
+      return
+    const task = this.#lastBody
+    const info =
+      task === undefined
+        ? {
+            id: this.#id,
+            name: this.#name,
+            taskName: this.#task.name,
+            tags: options.tags ?? NO_TAGS,
+            parameters: this.#task.named(this.#resolved.args),
+            runCount: 0,
+            idempotencyKey: `${this.#flow.session.start.run}/${this.#id}`,
+          }
+        : taskRunInfo(task)
+    await scopes.run(this.#scope, async () => {
+      await runHooks(
+        'onStateChange',
+        listOf(options.onStateChange),
+        this.#lines,
+        this.#task,
+        info,
+        this.#last,
+        state,
+      )
+      const hooks = state.isCompleted() ? options.onCompletion : options.onFailure
+      if (state.isCompleted() || state.isFailed())
+        await runHooks(
+          state.isCompleted() ? 'onCompletion' : 'onFailure',
+          listOf(hooks),
+          this.#lines,
+          this.#task,
+          info,
+          state,
+        )
+    })
+  }
+
+  async #changed(task: TaskScope, state: State): Promise<void> {
+    const { onStateChange } = this.#task.options
+    const before = this.#last
+    this.#last = state
+    if (onStateChange === undefined) return
+    await runHooks(
+      'onStateChange',
+      listOf(onStateChange),
+      this.#lines,
+      this.#task,
+      taskRunInfo(task),
+      before,
+      state,
+    )
+  }
+}
+
+const NO_TAGS: readonly string[] = []
+/** What needs no second look before it is stored. */
+const PLAIN_TYPES: ReadonlySet<string> = new Set(['string', 'number', 'boolean', 'undefined'])
+
+/** What a replay is compared by; undefined when the inputs cannot be written down. */
+function inputsHash(args: readonly unknown[]): string | undefined {
+  if (args.length === 0) return undefined
+  try {
+    return hash('sha256', encodeValue(args, 'inputs')).slice(0, 32)
+  } catch {
+    return undefined
+  }
+}
+
+function fileName(id: string): string {
+  return id.replaceAll(/[^\w.-]/g, '_')
+}

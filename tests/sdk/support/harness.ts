@@ -1,0 +1,51 @@
+/** A harness for each test, and short ways to what tests ask of one. */
+
+import { afterEach, beforeEach } from 'vitest'
+import type { Flow, State } from '../../../src/sdk/index.ts'
+import { type TestHarness, type TestHarnessOptions, testHarness } from '../../../src/testing/index.ts'
+
+export interface Stage {
+  readonly harness: TestHarness
+  /** Runs a flow to its end. */
+  play<A extends readonly unknown[], R>(flow: Flow<A, R>, parameters?: A[0]): Promise<Played<R>>
+}
+
+export interface Played<R> {
+  readonly id: string
+  readonly state: State<R>
+  /** The names of the states that the flow run was in. */
+  readonly states: string[]
+  /** Those of one of its task runs. */
+  of(task: string): Promise<string[]>
+}
+
+/** One new harness per test. */
+export function useStage(options: TestHarnessOptions = {}): Stage {
+  let harness: TestHarness | undefined
+  beforeEach(async () => {
+    harness = await testHarness(options)
+  })
+  afterEach(async () => {
+    await harness?.stop()
+    harness = undefined
+  })
+  const present = () => {
+    if (harness === undefined) throw new Error('There is no harness outside of a test.')
+    return harness
+  }
+  return {
+    get harness() {
+      return present()
+    },
+    async play<A extends readonly unknown[], R>(flow: Flow<A, R>, parameters?: A[0]) {
+      const stage = present()
+      const start: (...args: never) => ReturnType<typeof flow.start> = flow.start
+      const run = await stage.run(
+        () => Reflect.apply(start, undefined, [parameters]) as ReturnType<typeof flow.start>,
+      )
+      const state = await stage.until(run.wait())
+      const states = await stage.states(run.id)
+      return { id: run.id, state, states, of: (task: string) => stage.states(run.id, task) }
+    },
+  }
+}
