@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   createLogger,
   type LoggerOptions,
@@ -203,10 +203,16 @@ describe('a logger that writes for people', () => {
     ])
   })
 
-  it('uses colours on a terminal only', async () => {
+  it('uses colours on a terminal only, and not where NO_COLOR asks for none', async () => {
+    vi.stubEnv('NO_COLOR', '')
     const coloured = await recorded({ format: 'pretty', isTTY: true })
     coloured.logger.error({}, 'x')
     expect(coloured.written).toEqual(['12:04:05.067 | \u001b[31mERROR  \u001b[39m | callboard - x\n'])
+    vi.stubEnv('NO_COLOR', '1')
+    const plain = await recorded({ format: 'pretty', isTTY: true })
+    plain.logger.error({}, 'x')
+    expect(plain.written).toEqual(['12:04:05.067 | ERROR   | callboard - x\n'])
+    vi.unstubAllEnvs()
   })
 })
 
