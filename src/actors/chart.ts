@@ -94,6 +94,7 @@ export function chartOf<Context extends Counted, Event extends { readonly type: 
 function templatesOf(machine: AnyStateMachine): ReadonlyMap<string, AnyMachineSnapshot> {
   const templates = new Map<string, AnyMachineSnapshot>()
   for (const [type, parent] of Object.entries(machine.states)) {
+    if (parent.type === 'final') templates.set(type, machine.resolveState({ value: type, context: {} }))
     for (const name of Object.keys(parent.states)) {
       const template = machine.resolveState({ value: { [type]: name }, context: {} })
       templates.set(`${type}.${name}`, template)

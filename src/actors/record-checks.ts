@@ -223,5 +223,12 @@ const RECORDS: Readonly<Record<RunRecord['k'], Check>> = {
   tombstone: object({ at: number, s: tag, by: sender }),
 }
 
+/** Everything that is listed. */
+export const KINDS = {
+  records: Object.keys(RECORDS),
+  flowEvents: Object.keys(FLOW_EVENTS),
+  taskEvents: Object.keys(TASK_EVENTS),
+} as const
+
 /** What is wrong with a record, or nothing. (K1) */
 export const faultOfRecord: Check = variants('k', RECORDS)

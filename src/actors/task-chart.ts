@@ -5,8 +5,8 @@
  * Invariants
  * (T1) `runCount` counts bodies started, whatever for: it is the attempt that a report names, so that a report of
  *      an older body is known as one. The retry budget counts `failures`, so a lost host costs nothing of it.
- * (T2) A slot is held from RUNNING on through CANCELLING and given back on leaving them; a retry that waits for
- *      its delay has none, and asks again.
+ * (T2) A slot is held from RUNNING on through CANCELLING and given back on leaving them, but for a recovery: there it
+ *      went with the host. A retry that waits for its delay has none, and asks again.
  */
 
 import { setup } from 'xstate'

@@ -1,6 +1,6 @@
 /** A run in memory, driven by judges, with its log: what a `RunLog` does, without a broker. */
 
-import { expect } from 'vitest'
+import { equal } from 'node:assert/strict'
 import {
   applyRecords,
   beginRun,
@@ -154,13 +154,13 @@ export class TestRun {
   // ── the usual ways
 
   claimed(worker = 'w1'): this {
-    expect(this.flow({ type: 'CLAIM', worker })).toMatchObject({ is: 'write' })
+    equal(this.flow({ type: 'CLAIM', worker }).is, 'write')
     return this
   }
 
   running(worker = 'w1'): this {
     this.claimed(worker)
-    expect(this.flow({ type: 'START' })).toMatchObject({ is: 'write' })
+    equal(this.flow({ type: 'START' }).is, 'write')
     return this
   }
 
@@ -171,7 +171,7 @@ export class TestRun {
     for (const signal of signals) {
       this.propose(judgeWait({ id: `${signal}-0`, kind: 'signal', signal, forMs: null }, at))
     }
-    expect(this.flow({ type: 'PARK', until, signals })).toMatchObject({ is: 'write' })
+    equal(this.flow({ type: 'PARK', until, signals }).is, 'write')
     return this
   }
 
