@@ -10,7 +10,6 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** The files and folders of `src/` that may import it. What Node has built in and is not here, anybody may. */
 const HOMES: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
-    '@nats-io/jetstream': ['broker/nats/'],
     '@nats-io/transport-node': ['broker/nats/'],
     ajv: ['actors/input.ts'],
     'ajv-formats': ['actors/input.ts'],
