@@ -52,7 +52,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 /** The programs in the documentation: blocks of TypeScript that import the package, by page. */
 const programs = globSync(['README.md', 'docs/**/*.md'], { cwd: ROOT }).flatMap((page) =>
   blocks(page, 'ts')
-    .filter((code) => code.includes(`from '${manifest.name}/`))
+    .filter((code) => code.includes(`from '${manifest.name}`))
     .map((code) => ({ page, code })),
 )
 
