@@ -39,6 +39,8 @@ export interface LeasesListener {
 
 interface Lease {
   revision: KvRevision
+  /** The renewal under way, if any: only after it is the revision known. */
+  renewing: Promise<void>
   /** Monotonic (L1). */
   deadline: number
   /** `release` was called, or is to be: it does not count as held any more. */
@@ -111,6 +113,7 @@ export class Leases {
     if (!lease) return
     lease.leaving = true
     this.#held.delete(partition)
+    await lease.renewing
     await this.#quietly('release a partition', this.#bucket?.delete(partitionKey(partition), lease.revision))
   }
 
@@ -126,49 +129,63 @@ export class Leases {
 
   // ── renewing
 
-  #arm(): void {
-    this.#tick = this.#deps.clock.setTimer(
-      this.#options.ttlMs / 3,
-      () => {
-        void this.#renew().finally(() => {
-          if (this.#phase === 'running' || this.#held.size > 0) this.#arm()
-        })
-      },
-      { ref: false },
-    )
+  /** Renews each third of the time to live; sooner when something could not be renewed. */
+  #arm(delayMs = this.#options.ttlMs / 3): void {
+    this.#tick = this.#deps.clock.setTimer(delayMs, () => void this.#renewAll(), { ref: false })
   }
 
-  async #renew(): Promise<void> {
+  async #renewAll(): Promise<void> {
+    const isAllRenewed = await this.#renew()
+    if (this.#phase === 'running' || this.#held.size > 0)
+      this.#arm(isAllRenewed ? undefined : this.#options.ttlMs / 12)
+  }
+
+  async #renew(): Promise<boolean> {
     const bucket = this.#bucket
-    if (!bucket) return
+    if (!bucket) return true
+    let isAllRenewed = true
     await Promise.all([
       this.#quietly('renew the membership', this.#stamp(bucket)),
-      settled([...this.#held], RENEWALS_AT_ONCE, ([partition, lease]) =>
-        this.#renewOne(bucket, partition, lease),
-      ),
+      settled([...this.#held], RENEWALS_AT_ONCE, async ([partition, lease]) => {
+        const renewal = this.#renewOne(bucket, partition, lease)
+        lease.renewing = renewal.then(() => {})
+        if (!(await renewal)) isAllRenewed = false
+      }),
     ])
     await this.#balance()
+    return isAllRenewed
   }
 
-  async #renewOne(bucket: Bucket, partition: number, lease: Lease): Promise<void> {
+  /** `false` when it has to be tried again. */
+  async #renewOne(bucket: Bucket, partition: number, lease: Lease): Promise<boolean> {
     const sentAt = this.#deps.clock.monotonic()
     try {
-      const revision = await bucket.update(partitionKey(partition), this.#options.self.id, lease.revision)
-      if (lease.leaving) return
+      const revision = await this.#update(bucket, partitionKey(partition), lease.revision)
       if (revision !== undefined) {
         lease.revision = revision
         lease.deadline = this.#deadline(sentAt)
-        return
+        return true
       }
+      if (this.#held.get(partition) !== lease) return true // given back meanwhile
     } catch (error) {
       this.#deps.logger.warn(
         { partition, error },
         'the lease of a partition could not be renewed; it is tried again',
       )
-      if (this.isLive(partition) || lease.leaving) return
+      if (this.#held.get(partition) !== lease || this.isLive(partition)) return false
     }
     this.#held.delete(partition)
     this.#listener.lost(partition)
+    return true
+  }
+
+  /** (L2) A refusal may come from a renewal of our own whose answer was lost: the key says whose it is. */
+  async #update(bucket: Bucket, key: string, revision: KvRevision): Promise<KvRevision | undefined> {
+    const { id } = this.#options.self
+    const updated = await bucket.update(key, id, revision)
+    if (updated !== undefined) return updated
+    const found = await bucket.get(key)
+    return found?.value === id ? bucket.update(key, id, found.revision) : undefined
   }
 
   /** Writes the own member key, and reads back when the broker took it. */
@@ -258,7 +275,8 @@ export class Leases {
     try {
       const revision = await bucket.create(partitionKey(partition), self.id)
       if (revision !== undefined) {
-        this.#held.set(partition, { revision, deadline: this.#deadline(sentAt), leaving: false })
+        const deadline = this.#deadline(sentAt)
+        this.#held.set(partition, { revision, deadline, renewing: Promise.resolve(), leaving: false })
         this.#listener.acquired(partition)
         return true
       }

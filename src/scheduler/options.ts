@@ -1,7 +1,7 @@
 /** What a scheduler may be told, and what holds when it is not. */
 
 import { LEASE_MS } from '../actors/index.ts'
-import { type Deps, mintId } from '../core/index.ts'
+import { CallboardError, type Deps, isToken, mintId } from '../core/index.ts'
 
 export interface SchedulerOptions {
   /** Its name among the members; one token, unique per start. Default: a new id. */
@@ -41,12 +41,20 @@ export type ResolvedOptions = Required<SchedulerOptions>
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 
+/** @throws CB_E_NAME_INVALID for an id that cannot be part of a key */
 export function resolveOptions(
   options: SchedulerOptions,
   deps: Pick<Deps, 'clock' | 'random'>,
 ): ResolvedOptions {
+  const id = options.id ?? mintId(deps)
+  if (!isToken(id))
+    throw new CallboardError(
+      'CB_E_NAME_INVALID',
+      `A scheduler cannot be named ${JSON.stringify(id)}: use 1 to 64 characters of A-Z, a-z, 0-9, _ and -.`,
+      { details: { id } },
+    )
   return {
-    id: options.id ?? mintId(deps),
+    id,
     preferred: options.preferred ?? true,
     leaseMs: options.leaseMs ?? 10_000,
     balanceEveryMs: options.balanceEveryMs ?? 10_000,

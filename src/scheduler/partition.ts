@@ -15,7 +15,7 @@ import type { Broker, Cursor, Entry } from '../broker/index.ts'
 import { assertNever, type Deps } from '../core/index.ts'
 import { checkpointKey, encodeCheckpoint, loadCheckpoint } from './checkpoint.ts'
 import type { Follower } from './following.ts'
-import { within } from './limiter.ts'
+import { settled, within } from './limiter.ts'
 import {
   type PartitionCommand,
   type PartitionEvent,
@@ -48,6 +48,8 @@ export interface PartitionEdge {
 
 const POSTPONED = 10_000
 const UNDER_WAY = 1_000
+/** Postponed effects under way at a time. */
+const AT_ONCE = 64
 /** How long a hand-over waits for effects under way. */
 const HAND_OVER_MS = 5_000
 
@@ -153,13 +155,14 @@ export class Partition implements Follower {
     for (const timer of this.timers()) this.#edge.timers.add(timer)
     for (const { asked, id, target } of this.table.rows()) {
       if (asked === null || asked.done) continue
-      this.#perform(life, {
+      const enqueue: Outward = {
         id: asked.id,
         run: id,
         parent: null,
         task: undefined,
         effect: { do: 'enqueue', target },
-      })
+      }
+      life.postponed.set(asked.id, enqueue)
     }
     this.#performPostponed(life)
   }
@@ -263,15 +266,25 @@ export class Partition implements Follower {
   #performPostponed(life: Life): void {
     const postponed = [...life.postponed.values()]
     life.postponed.clear()
-    for (const outward of postponed) this.#perform(life, outward)
+    this.#put(
+      life,
+      settled(postponed, AT_ONCE, (outward) => this.#try(life, outward)),
+    )
   }
 
   #perform(life: Life, outward: Outward): void {
+    this.#put(life, this.#try(life, outward))
+  }
+
+  /** Never rejects. */
+  #try(life: Life, outward: Outward): Promise<void> {
     const isOurs = () => !life.isOver && this.#edge.isLive(this.partition)
-    const work = this.#edge.performer.perform(outward, { table: this.table, isOurs }).finally(() => {
-      life.underWay.delete(work)
-    })
-    life.underWay.add(work)
+    return this.#edge.performer.perform(outward, { table: this.table, isOurs })
+  }
+
+  #put(life: Life, work: Promise<void>): void {
+    const done = work.finally(() => life.underWay.delete(done))
+    life.underWay.add(done)
   }
 
   // ── checkpoints

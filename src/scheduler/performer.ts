@@ -92,12 +92,12 @@ export class Performer {
       case 'release-slots':
         return this.#release(run, effect.task ?? task)
       case 'tell-children':
-        await Promise.all(table.childrenOf(run).map((child) => this.#tell(child, effect.signal, id)))
+        await Promise.all(table.childrenOf(run).map((child) => this.#tell(child, effect.signal, id, run)))
         return
       case 'tell-parent':
         return this.#broker.bus.publish(runAddress(parent ?? ''), { op: 'child-ended', child: run })
       case 'heed-parent':
-        if (await this.#isCancelled(parent ?? '', table)) await this.#tell(run, 'cancel', id)
+        if (await this.#isCancelled(parent ?? '', table)) await this.#tell(run, 'cancel', id, parent ?? '')
         return
       case 'nudge-host':
         return this.#broker.bus.publish(runAddress(run), { op: 'nudge' })
@@ -106,8 +106,9 @@ export class Performer {
     }
   }
 
-  async #tell(run: string, name: Signal['name'], key: string): Promise<void> {
-    const signal: Signal = { name, key, by: { channel: 'parent' } }
+  /** As the parent's host would. */
+  async #tell(run: string, name: Signal['name'], key: string, parent: string): Promise<void> {
+    const signal: Signal = { name, key, by: { channel: 'parent', principal: parent }, timeoutMs: null }
     const answer = await sendSignal(this.#broker, this.#deps, run, signal)
     this.#deps.logger.debug({ run, signal: name, outcome: answer.outcome }, 'a child run was told')
   }

@@ -106,6 +106,50 @@ describe('a holder', () => {
     await until(stage, () => holds(one) === 0, LEASE_MS)
   })
 
+  test('keeps its partitions when the answer to a renewal is lost', async () => {
+    const machine = await stage.machine('lossy')
+    const { kv } = machine.broker
+    let losses = 0
+    const calls = new Map<string, number>()
+    const lossy: typeof kv = {
+      async bucket(...args) {
+        const bucket = await kv.bucket(...args)
+        return {
+          ...bucket,
+          async update(key, value, revision) {
+            const written = await bucket.update(key, value, revision)
+            const call = calls.get(key) ?? 0
+            calls.set(key, call + 1)
+            if (call % 3 !== 0) return written
+            losses++
+            throw new Error('the answer was lost')
+          },
+        }
+      },
+    }
+    const one = createScheduler({ ...machine.broker, kv: lossy }, machine.deps, { id: 'one' })
+    await stage.drive(one.start())
+    await until(stage, () => sharedBy(one))
+    let changes = 0
+    one.onChange(() => changes++)
+    await stage.clock.advance(120_000)
+    expect(losses).toBeGreaterThan(100)
+    expect(changes).toBe(0)
+    await stage.drive(one.stop())
+  })
+
+  test('that stops in the middle of a renewal leaves no lease behind to wait for', async () => {
+    for (let round = 0; round < 4; round++) {
+      const one = await stage.scheduler(`one-${round}`)
+      await until(stage, () => sharedBy(one))
+      await stage.clock.advance(LEASE_MS / 3 - 1)
+      for (let i = 0; i < round * 3; i++) await stage.clock.step()
+      await stage.drive(one.stop())
+      const bucket = await stage.drive(stage.home.broker.kv.bucket(SCHEDULER_BUCKET, { ttlMs: LEASE_MS }))
+      expect(await stage.drive(Array.fromAsync(bucket.list()))).toEqual([])
+    }
+  })
+
   test('leaves no key behind when it stops', async () => {
     const one = await stage.scheduler('one')
     await until(stage, () => sharedBy(one))
@@ -129,7 +173,14 @@ test('a scheduler that cannot start leaves nothing running', async () => {
   const first = await stage.scheduler('first')
   await until(stage, () => sharedBy(first))
   await expect(stage.drive(broken.start())).rejects.toMatchObject({ code: 'CB_E_STREAM_DRIFT' })
-  const armed = stage.clock.armed
-  await stage.clock.advance(60_000)
+  const { armed } = stage.clock
+  machine.clock.kill() // drops whatever is armed there
   expect(stage.clock.armed).toBe(armed)
+})
+
+test('a scheduler refuses a name that cannot be part of a key', () => {
+  const { broker, deps } = stage.home
+  expect(() => createScheduler(broker, deps, { id: 'not a token' })).toThrow(
+    expect.objectContaining({ code: 'CB_E_NAME_INVALID' }),
+  )
 })
