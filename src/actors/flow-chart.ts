@@ -9,6 +9,7 @@
 import { setup } from 'xstate'
 import { chartOf, inOrder } from './chart.ts'
 import type { FlowEvent } from './events.ts'
+import { type Asked, flowGuards } from './flow-guards.ts'
 import {
   arm,
   armGrace,
@@ -41,72 +42,12 @@ import {
 import type { Effect } from './records.ts'
 import type { FlowContext } from './run-state.ts'
 
-interface Asked {
-  readonly context: FlowContext
-  readonly event: FlowEvent
-}
-
-function isArmed({ context, event }: Asked): boolean {
-  return 'token' in event && context.timers[event.type.slice('TIMER.'.length)]?.token === event.token
-}
-
-/** The event speaks of the host that the run has now. */
-function isOfHost({ context, event }: Asked): boolean {
-  return 'epoch' in event && context.worker !== null && event.epoch === context.epoch
-}
-
-function hasRetryLeft({ context }: Asked): boolean {
-  return context.failures < context.policy.retries
-}
-
-function retryDelay({ event }: Asked): number | null {
-  return event.type === 'FAIL' ? event.retryDelayMs : null
-}
-
-function isDue({ context: { timers }, event }: Asked): boolean {
-  return timers.start === undefined || event.at >= timers.start.due
-}
-
-/** A parent's resume ends only what the parent had begun. */
-function mayResume({ context, event }: Asked): boolean {
-  if (event.type !== 'RESUME' || context.hold === null) return false
-  return event.by.channel !== 'parent' || context.hold.by === 'parent'
-}
-
-function holdIsOver({ context: { timers }, event }: Asked): boolean {
-  return timers.hold !== undefined && event.at >= timers.hold.due
-}
-
 const base = setup({
   types: {} as { context: FlowContext; events: FlowEvent },
   actions: {
     effect: (_asked, _effects: readonly Effect[]) => {},
   },
-  guards: {
-    isArmed,
-    isOfHost,
-    isHosted: ({ context }) => context.worker !== null,
-    isUnhosted: ({ context }) => context.worker === null,
-    canRecover: (asked) => {
-      const { policy, recoveryCount } = asked.context
-      return isOfHost(asked) && policy.onCrash === 'recover' && recoveryCount < policy.maxRecoveries
-    },
-    isDue,
-    isDueAgain: (asked) => isDue(asked) && asked.context.retrying,
-    retriesNow: (asked) => hasRetryLeft(asked) && retryDelay(asked) === 0,
-    retriesLater: (asked) => hasRetryLeft(asked) && (retryDelay(asked) ?? 0) > 0,
-    retriesAtAll: (asked) => hasRetryLeft(asked) && retryDelay(asked) !== null,
-    retriesTimeout: (asked) => isArmed(asked) && hasRetryLeft(asked),
-    isSkipped: ({ event }) => event.type === 'COMPLETE' && event.name === 'Skipped',
-    isTimedOut: ({ event }) => event.type === 'FAIL' && event.name === 'TimedOut',
-    mayResume,
-    mayResumeHosted: (asked) => mayResume(asked) && asked.context.worker !== null,
-    resumesTooLate: (asked) => mayResume(asked) && holdIsOver(asked),
-    waitsForSignals: ({ event }) => event.type === 'PARK' && event.signals.length > 0,
-    waitsForTime: ({ event }) => event.type === 'PARK' && event.until !== null,
-    isWanted: ({ context, event }) => event.type === 'SIGNAL' && context.wants.includes(event.name),
-    isNotQuiet: ({ context }) => context.hold !== null && context.hold.quiescedAt === null,
-  },
+  guards: flowGuards,
 })
 
 function does(...plans: readonly FlowPlan[]) {

@@ -61,7 +61,8 @@ function isArmed({ context, event }: Asked): boolean {
 }
 
 function retryDelay({ context, event }: Asked): number | null {
-  return event.type === 'FAIL' && context.failures < context.policy.retries ? event.retryDelayMs : null
+  if (event.type !== 'FAIL' || event.retryDelayMs === null) return null
+  return context.failures < context.policy.retries ? Math.max(0, event.retryDelayMs) : null
 }
 
 const base = setup({
