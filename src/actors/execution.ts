@@ -43,8 +43,7 @@ export interface ExecutionOptions {
 type Life =
   | { readonly is: 'starting' }
   | { readonly is: 'running'; readonly code: RunningCode }
-  | { readonly is: 'ended' }
-  | { readonly is: 'left'; readonly code: RunningCode | undefined }
+  | { readonly is: 'ended' | 'left'; readonly code: RunningCode | undefined }
 
 export class Execution {
   readonly runCount: number
@@ -67,10 +66,6 @@ export class Execution {
     this.waits = new Waits(parts)
     this.children = new Children(parts)
     void this.#start()
-  }
-
-  get hasEnded(): boolean {
-    return this.#life.is === 'ended'
   }
 
   /** Whether all it does is wait: for time, for a signal, for a child. */
@@ -102,15 +97,13 @@ export class Execution {
   /** (X1) (X3) */
   leave(reason: LeaveReason): void {
     if (this.#life.is === 'left') return
-    const code = this.#life.is === 'running' ? this.#life.code : undefined
-    const wasStarting = this.#life.is === 'starting'
+    const code = 'code' in this.#life ? this.#life.code : undefined
     this.#leaveReason = reason
     this.#life = { is: 'left', code }
     this.#parking?.cancel()
     this.waits.clear()
     this.children.clear()
     code?.leave(reason)
-    if (code === undefined && !wasStarting) this.#tellGone()
   }
 
   /** Ends it by force, after it was told to leave. */
@@ -169,7 +162,7 @@ export class Execution {
   /** (X2) */
   #over(outcome: BodyOutcome): void {
     if (this.#life.is === 'left' || this.#life.is === 'ended') return
-    this.#life = { is: 'ended' }
+    this.#life = { is: 'ended', code: 'code' in this.#life ? this.#life.code : undefined }
     this.#parking?.cancel()
     this.#options.ended(outcome)
   }

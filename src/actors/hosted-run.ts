@@ -289,12 +289,7 @@ export class HostedRun {
       this.#cancelled(false)
       return
     }
-    const ended = execution.hasEnded
     execution.leave('cancelled')
-    if (ended) {
-      this.#cancelled(false)
-      return
-    }
     const due = context.timers.grace?.due ?? this.#now()
     const graceMs = due - GRACE_MARGIN_MS - this.log.state.state.at
     this.#grace = this.#context.dueTimes.after(graceMs, () => {

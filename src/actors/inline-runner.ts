@@ -37,14 +37,11 @@ class InlineCode implements RunningCode {
   readonly ended: Promise<BodyOutcome>
   readonly gone: Promise<void>
   readonly #session: RunSession
-  #hasEnded = false
 
   constructor(deps: Deps, flow: InlineFlow, start: RunStart, host: HostPort) {
     this.#session = new RunSession(start, host, deps)
-    this.ended = runProgram(deps, flow, this.#session).finally(() => {
-      this.#hasEnded = true
-    })
-    this.gone = Promise.race([this.ended.then(() => {}), this.#session.quiet()])
+    this.ended = runProgram(deps, flow, this.#session).finally(() => this.#session.end())
+    this.gone = this.#session.quiet()
   }
 
   leave(reason: LeaveReason): void {
@@ -54,7 +51,7 @@ class InlineCode implements RunningCode {
   /** Nothing in one's own process can be stopped by force: what still runs is fenced and left to itself. */
   async kill(): Promise<'gone' | 'abandoned'> {
     this.#session.leave('fenced')
-    return this.#hasEnded || this.#session.isQuiet ? 'gone' : 'abandoned'
+    return this.#session.isQuiet ? 'gone' : 'abandoned'
   }
 }
 

@@ -67,6 +67,8 @@ export interface HostStage {
   scheduler(name?: string): Promise<Scheduler>
   /** Runs the cluster until the promise has settled. */
   drive<T>(promise: Promise<T>): Promise<T>
+  /** What a run is created from. */
+  newRun(input?: NewInput): NewRun
   /** Creates a run, which goes into the queue. */
   create(input?: NewInput): Promise<string>
   /** Creates a run and hosts it there at once. */
@@ -131,7 +133,7 @@ export async function makeHostStage(): Promise<HostStage> {
 
   const drive: HostStage['drive'] = (promise) => clock.drive(promise)
 
-  const newRun = ({ policy, ...input }: NewInput): NewRun => ({
+  const newRun = ({ policy, ...input }: NewInput = {}): NewRun => ({
     flow: 'flow',
     name: 'a run',
     parameters: { v: null },
@@ -192,6 +194,7 @@ export async function makeHostStage(): Promise<HostStage> {
       return made
     },
     drive,
+    newRun,
     create: async (input = {}) => (await drive(createRun(home.broker, home.deps, newRun(input)))).run,
     begin: async (on, input = {}) => (await drive(on.host.begin(newRun(input)))).run,
     signal: (run, name, more = {}) =>

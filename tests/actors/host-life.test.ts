@@ -1,0 +1,166 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createHost, inlineRunner, type Program } from '../../src/actors/index.ts'
+import { memoryBroker, memoryPlace } from '../../src/broker/embedded/index.ts'
+import { systemDeps } from '../../src/core/index.ts'
+import { stressService } from '../../src/testing/index.ts'
+import { type HostStage, makeHostStage } from './support/host-stage.ts'
+
+let stage: HostStage
+beforeEach(async () => {
+  stage = await makeHostStage()
+})
+afterEach(() => stage.close())
+
+const wait = (ms: number) => new Promise<void>((resolve) => stage.clock.setTimer(ms, resolve))
+
+describe('a host', () => {
+  it('hosts 1,000 runs at a time, on two timers and one address each', async () => {
+    await stage.scheduler()
+    const one = await stage.host('one', {
+      flow: (r) => r.sleep(20_000).then(() => r.task({ task: 't' }, () => 1)),
+    })
+    const armed = stage.clock.armed
+    const input = stage.newRun()
+    const begun = await stage.drive(Promise.all(Array.from({ length: 1_000 }, () => one.host.begin(input))))
+    await stage.clock.advance(1_000)
+    expect(one.host.hosted).toBe(1_000)
+    expect(stage.clock.armed - armed).toBeLessThan(20)
+    const states = await stage.drive(Promise.all(begun.map(({ over }) => over)))
+    expect(new Set(states.map((state) => state?.flow.tag))).toEqual(new Set(['COMPLETED.Completed']))
+  })
+
+  it('claims no more than it has slots, and more as they come free', async () => {
+    let running = 0
+    let most = 0
+    const one = await stage.host(
+      'one',
+      {
+        flow: async (r) => {
+          most = Math.max(most, ++running)
+          await r.task({ task: 't' }, () => wait(1_000))
+          running--
+        },
+      },
+      { slots: 10 },
+    )
+    const runs = []
+    for (let i = 0; i < 50; i++) runs.push(await stage.create())
+    await stage.until(() => one.host.hosted === 10)
+    for (const run of runs) await stage.untilTag(run, 'COMPLETED.Completed')
+    expect(most).toBe(10)
+  })
+
+  it('acknowledges a work item for a run that somebody else has, and forgets it', async () => {
+    const { host } = await stage.host('one', { flow: () => wait(5_000) })
+    const run = await stage.create()
+    await stage.untilTag(run, 'RUNNING.Running')
+    const { queue } = stage.home.broker
+    await stage.drive(queue.enqueue('default', { run }, { id: 'doubled' }))
+    await stage.drive(queue.enqueue('default', { run: 'nobody' }, { id: 'unknown' }))
+    await stage.drive(queue.enqueue('default', ['not a work item'], { id: 'strange' }))
+    await stage.clock.advance(2_000)
+    expect(await stage.drive(queue.depth('default'))).toBe(0)
+    expect(host.hosted).toBe(1)
+    expect((await stage.historyOf(run)).filter((line) => line.startsWith('CLAIM'))).toHaveLength(1)
+  })
+
+  it('gives back what it has no code for, to a worker that has', async () => {
+    await stage.host('one', { other: async () => 1 })
+    const run = await stage.create()
+    await stage.clock.advance(3_000)
+    await stage.host('two', { flow: async () => 'served' })
+    await stage.untilTag(run, 'COMPLETED.Completed')
+  })
+
+  it('that begins a run needs one entry for its creation, its claim and its start', async () => {
+    const one = await stage.host('one', { flow: async () => 1 })
+    const run = await stage.begin(one)
+    await stage.untilTag(run, 'COMPLETED.Completed')
+    expect(await stage.entriesOf(run)).toBe(2)
+    expect(await stage.drive(stage.home.broker.queue.depth('default'))).toBe(0)
+  })
+
+  it('that begins a run under a key that is taken tells which one it is', async () => {
+    const one = await stage.host('one', { flow: () => wait(1_000) })
+    const first = await stage.begin(one, { idempotencyKey: 'same' })
+    expect(await stage.begin(one, { idempotencyKey: 'same' })).toBe(first)
+    expect(await stage.create({ idempotencyKey: 'same' })).toBe(first)
+    await stage.untilTag(first, 'COMPLETED.Completed')
+  })
+
+  it('tells when a run that it began is over, with its state', async () => {
+    const one = await stage.host('one', { flow: async () => 'over' })
+    const begun = await stage.drive(one.host.begin(stage.newRun()))
+    expect((await stage.drive(begun.over ?? Promise.reject(new Error('not hosted')))).result).toEqual({
+      v: 'over',
+    })
+  })
+
+  it('keeps the start and stop contract', async () => {
+    const deps = systemDeps()
+    const broker = memoryBroker(memoryPlace(), deps)
+    await broker.start()
+    await stressService(() =>
+      createHost({
+        broker,
+        deps,
+        runners: [inlineRunner(deps, new Map())],
+        settings: { queues: ['default'] },
+      }),
+    )
+    await broker.stop()
+  })
+})
+
+describe('a host that stops', () => {
+  const flow =
+    (bodies: string[], ms: number): Program =>
+    async (r) => {
+      for (const name of ['a', 'b'])
+        await r.task({ task: name }, async () => {
+          await wait(ms)
+          bodies.push(name)
+        })
+    }
+
+  it('lets running bodies end, begins nothing new, and gives its runs back at no cost', async () => {
+    const bodies: string[] = []
+    const one = await stage.host('one', { flow: flow(bodies, 5_000) })
+    const run = await stage.begin(one)
+    await stage.clock.advance(1_000)
+    await stage.drive(one.host.stop())
+    expect(bodies).toEqual(['a'])
+    expect((await stage.historyOf(run)).slice(-2)).toEqual([
+      'a-0 COMPLETE COMPLETED.Completed',
+      'RELEASE SCHEDULED.AwaitingRecovery',
+    ])
+    await stage.host('two', { flow: flow(bodies, 1_000) })
+    await stage.untilTag(run, 'COMPLETED.Completed')
+    expect(bodies).toEqual(['a', 'b'])
+    expect((await stage.stateOf(run)).flow.context).toMatchObject({ recoveryCount: 0, runCount: 1 })
+  })
+
+  it('does not wait for bodies longer than it was told', async () => {
+    const bodies: string[] = []
+    const one = await stage.host('one', { flow: flow(bodies, 600_000) }, { drainMs: 3_000 })
+    const run = await stage.begin(one)
+    await stage.clock.advance(1_000)
+    const began = stage.clock.now()
+    await stage.drive(one.host.stop())
+    expect(stage.clock.now() - began).toBeLessThan(4_000)
+    expect((await stage.stateOf(run)).flow.tag).toBe('SCHEDULED.AwaitingRecovery')
+  })
+
+  it('leaves its runs to be recovered when the broker is away', async () => {
+    await stage.scheduler()
+    const bodies: string[] = []
+    const one = await stage.host('one', { flow: flow(bodies, 1_000) }, { drainMs: 3_000 })
+    const run = await stage.begin(one)
+    await stage.clock.advance(500)
+    one.broker.cut()
+    await stage.drive(one.host.stop())
+    one.kill()
+    await stage.host('two', { flow: flow(bodies, 1_000) })
+    await stage.untilTag(run, 'COMPLETED.Completed')
+  })
+})
