@@ -155,6 +155,24 @@ describe('a committer', () => {
     expect(told).toEqual(['b', 'a'])
   })
 
+  test('undoes a group whose commit the disk failed, answers each of it, and goes on', async () => {
+    const store = openMemoryStore(deps)
+    let failures = 1
+    const failing: Store = {
+      ...store,
+      commit() {
+        if (failures-- > 0) throw Object.assign(new Error('disk I/O error'), { errcode: 10 })
+        store.commit()
+      },
+    }
+    const { clock, write, names, told } = stand(failing)
+    const codes = await clock.drive(Promise.all(['a', 'b', 'c'].map((name) => codeOf(write(name)))))
+    expect(codes).toEqual(Array.from({ length: 3 }, () => 'CB_E_BROKER_UNAVAILABLE'))
+    expect([names(), told]).toEqual([[], []])
+    expect(await clock.drive(write('a'))).toBe('a')
+    expect([names(), told]).toEqual([['a'], ['a']])
+  })
+
   test('has room for a bounded number of writes only', async () => {
     const { writer } = stand(openMemoryStore(deps))
     const large = { ...options, bytes: 100 * 1024 * 1024 }
