@@ -22,6 +22,12 @@ import { flowNamed } from './registry.ts'
 import { RunClient, stateOfRun } from './run-client.ts'
 import type { State } from './state.ts'
 
+/** What a run is started with by whoever has an engine. */
+export interface EngineStart extends StartOptions {
+  /** Minted before: started twice under it, there is one run. */
+  readonly id?: string
+}
+
 export interface EngineOptions {
   readonly env: Environment
   readonly host?: Partial<HostSettings>
@@ -39,9 +45,9 @@ export interface Engine {
   readonly scheduler: Scheduler | undefined
   readonly client: RunClient
   /** Runs a flow here and gives its final state. */
-  run(flow: FlowDefinition, parameters: unknown, options?: StartOptions): Promise<State>
+  run(flow: FlowDefinition, parameters: unknown, options?: EngineStart): Promise<State>
   /** Starts a run here, or at its time; gives a handle once it exists. */
-  start<R>(flow: FlowDefinition, parameters: unknown, options?: StartOptions): Promise<FlowRunHandle<R>>
+  start<R>(flow: FlowDefinition, parameters: unknown, options?: EngineStart): Promise<FlowRunHandle<R>>
   /** How many calls wait for a run. */
   readonly waiting: number
 }
@@ -74,8 +80,9 @@ export function createEngine({
     },
   })
 
-  async function begin(flow: FlowDefinition, parameters: unknown, options: StartOptions) {
-    const input = newRun(env, flow, parameters, options)
+  async function begin(flow: FlowDefinition, parameters: unknown, options: EngineStart) {
+    const { id, ...rest } = options
+    const input = { ...newRun(env, flow, parameters, rest), ...(id === undefined ? {} : { id }) }
     const line = `Created flow run '${input.name}' for flow '${flow.name}'`
     deps.logger.child({ name: 'callboard.engine' }).info({}, line)
     return host.begin(input)
@@ -101,7 +108,7 @@ export function createEngine({
         waiting--
       }
     },
-    async start<R>(flow: FlowDefinition, parameters: unknown, options: StartOptions = {}) {
+    async start<R>(flow: FlowDefinition, parameters: unknown, options: EngineStart = {}) {
       const { run } = await begin(flow, parameters, options)
       return client.handle<R>(run)
     },

@@ -130,19 +130,20 @@ class FlowExecution {
       const isRun = returned instanceof TaskFuture || returned instanceof TaskFutureList
       if (!isRun) returned = await (returned as Promise<unknown>)
       const state = await finalState(returned, this.#scope.reference)
-      await this.#drain(returned)
+      await this.#drain()
       return state
     })
   }
 
   /** (W2) */
-  async #drain(returned?: unknown): Promise<void> {
-    void returned
+  async #drain(): Promise<void> {
     const { unseen, first } = await this.#pending.drain()
     if (unseen > 0)
       this.#lines.engine(
         'warn',
         `${unseen} submitted task runs were never awaited ('${first}' first): the flow waited for them. Await what submit() gives, or return it.`,
+        {},
+        { keep: true },
       )
   }
 

@@ -83,33 +83,26 @@ export class TaskFuture<out T> implements PromiseLike<T> {
 }
 
 /**
- * Gives futures in the order in which they end.
+ * Gives the states of task runs in the order in which they end; `state.run` says whose it is.
  *
  * ```ts
- * for await (const future of asCompleted(futures)) console.log(future.id, future.state)
+ * for await (const state of asCompleted(futures)) console.log(state.run, state.data)
  * ```
  */
-export function asCompleted<T>(
-  futures: Iterable<TaskFuture<T>>,
-): AsyncIterableIterator<TaskFuture<T>, undefined> {
-  // Not a generator: that would await what it yields, and a future is awaitable.
-  type Ended = { readonly future: TaskFuture<T> }
-  const waiting = new Map<TaskFuture<T>, Promise<Ended>>()
-  for (const future of futures)
+export async function* asCompleted<T>(futures: Iterable<TaskFuture<T>>): AsyncGenerator<State<T>, void> {
+  const waiting = new Map<string, Promise<readonly [string, State<T>]>>()
+  let place = 0
+  for (const future of futures) {
+    const key = String(place++)
     waiting.set(
-      future,
-      future.wait().then(() => ({ future })),
+      key,
+      future.wait().then((state) => [key, state]),
     )
-  return {
-    async next() {
-      if (waiting.size === 0) return { done: true, value: undefined }
-      const { future } = await Promise.race(waiting.values())
-      waiting.delete(future)
-      return { done: false, value: future }
-    },
-    [Symbol.asyncIterator]() {
-      return this
-    },
+  }
+  while (waiting.size > 0) {
+    const [key, state] = await Promise.race(waiting.values())
+    waiting.delete(key)
+    yield state
   }
 }
 

@@ -1,6 +1,6 @@
 /** A run, seen from outside of it. */
 
-import type { Answer } from '../actors/index.ts'
+import type { Answer, Sender } from '../actors/index.ts'
 import type { DurationInput, LogLevel } from '../core/index.ts'
 import type { State } from './state.ts'
 
@@ -42,6 +42,8 @@ export interface SignalOptions {
   /** The same key twice is one signal. Default: a fresh one. */
   readonly key?: string
   readonly message?: string
+  /** Who sends it; stands in the run's log. Default: the channel `code`. */
+  readonly by?: Sender
 }
 
 export interface FlowRunHandle<out R = unknown> {

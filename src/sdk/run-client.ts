@@ -55,7 +55,7 @@ export class RunClient {
 
   /** @throws CB_E_RUN_MISSING */
   async state(run: string): Promise<State> {
-    return stateOfRun(this.#env, await this.#open(run))
+    return stateOfRun(this.#env, await this.inspect(run))
   }
 
   /** Waits for its end. @throws CB_E_RUN_MISSING, CB_E_TIMEOUT */
@@ -75,7 +75,7 @@ export class RunClient {
   }
 
   async *logs(run: string): AsyncGenerator<LogLine, void> {
-    for await (const records of this.#records(run))
+    for await (const records of this.records(run))
       for (const record of records) {
         if (record.k !== 'note' || record.kind !== LINES_NOTE || !Array.isArray(record.data.lines)) continue
         for (const line of record.data.lines) yield lineOf(line)
@@ -83,7 +83,7 @@ export class RunClient {
   }
 
   async *events(run: string): AsyncGenerator<RunEvent, void> {
-    for await (const records of this.#records(run)) for (const record of records) yield* eventsOf(record)
+    for await (const records of this.records(run)) for (const record of records) yield* eventsOf(record)
   }
 
   /** @throws CB_E_SIGNAL_REJECTED, CB_E_RUN_MISSING */
@@ -98,7 +98,7 @@ export class RunClient {
     const signal: Signal = {
       name,
       key: options.key ?? mintId(deps),
-      by: { channel: 'code' },
+      by: options.by ?? { channel: 'code' },
       ...(payload === undefined ? {} : { payload: refOf(payload, 'the payload') }),
       ...(graceSeconds === undefined ? {} : { graceMs: parseDuration(graceSeconds, 'graceSeconds') }),
       ...(message === undefined ? {} : { message }),
@@ -114,7 +114,8 @@ export class RunClient {
     )
   }
 
-  async #open(run: string): Promise<RunState> {
+  /** Everything that is in its log, folded. @throws CB_E_RUN_MISSING */
+  async inspect(run: string): Promise<RunState> {
     const { broker, deps } = this.#env
     const state = await openRun(broker, deps, run)
     if (state === undefined) throw missing(run)
@@ -123,11 +124,11 @@ export class RunClient {
 
   /** The state now, and again after each change. */
   async *#states(run: string, signal: AbortSignal): AsyncGenerator<RunState, void> {
-    for await (const _ of this.#changes(run, signal)) yield await this.#open(run)
+    for await (const _ of this.#changes(run, signal)) yield await this.inspect(run)
   }
 
   /** The records so far, then those that come, until the run has ended. */
-  async *#records(run: string): AsyncGenerator<readonly RunRecord[], void> {
+  async *records(run: string): AsyncGenerator<readonly RunRecord[], void> {
     let from = 1
     for await (const _ of this.#changes(run, new AbortController().signal)) {
       let isOver = false

@@ -11,7 +11,7 @@ export interface StandardSchema<Input = unknown, Output = Input> {
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>
     readonly types?: { readonly input: Input; readonly output: Output } | undefined
     readonly jsonSchema?:
-      | { readonly input: (options: { readonly target: 'draft-07' }) => Record<string, unknown> }
+      | { readonly input: (options: { readonly target: 'draft-2020-12' }) => Record<string, unknown> }
       | undefined
   }
 }
@@ -103,9 +103,10 @@ function jsonSchemaOf(asked: AskedInput): JsonObject {
   if (plain !== undefined)
     return { type: 'object', properties: { value: { type: plain } }, required: ['value'] }
   if (!isStandardSchema(asked)) return asked as JsonObject
-  const json = asked['~standard'].jsonSchema?.input({ target: 'draft-07' })
-  // Without it the run cannot check the input itself; the code does, when it gets it.
-  return (json ?? {}) as JsonObject
+  const json = asked['~standard'].jsonSchema?.input({ target: 'draft-2020-12' })
+  // Without one the run cannot check the input itself; the code does, when it gets it.
+  const { $schema: _dialect, ...schema } = json ?? {}
+  return schema as JsonObject
 }
 
 /** What the code gets for an answer: parsed by the schema, unwrapped when it was a plain value. */

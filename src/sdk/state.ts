@@ -46,7 +46,7 @@ export class State<out T = unknown> {
   readonly timestamp: Date
   /** The result; undefined unless it completed, or was made with data. */
   readonly data: T | undefined
-  /** What it failed with; undefined unless it did. */
+  /** What it failed with; undefined unless it did. Of what completed: why its result is not there. */
   readonly error: unknown
   /** Id of the task run or flow run; undefined for a state that user code made. */
   readonly run: string | undefined
@@ -99,7 +99,7 @@ export class State<out T = unknown> {
   result(options?: { readonly raiseOnFailure?: true }): T
   result(options: { readonly raiseOnFailure: boolean }): T | Error
   result({ raiseOnFailure = true }: { readonly raiseOnFailure?: boolean } = {}): T | Error {
-    if (this.isCompleted()) return this.data as T
+    if (this.isCompleted() && this.error === undefined) return this.data as T
     const error = errorOfState(this)
     if (raiseOnFailure) throw error
     return error instanceof Error ? error : new Error(String(error))

@@ -113,12 +113,13 @@ export class Transaction {
     await this.parent?.rollBack()
   }
 
-  /** Its code has ended well. */
+  /** Its code has ended well. @throws CB_E_TRANSACTION when the one around it has ended before */
   async end(): Promise<void> {
     if (this.#state !== 'active') return
     if (this.mode === 'off') return this.rollBack()
     if (this.mode === 'eager' || this.parent === undefined) return this.commit()
-    this.#state = 'staged'
+    if (this.parent.state === 'rolled-back') await this.rollBack()
+    else this.#state = 'staged'
     this.parent.stage(this)
   }
 

@@ -12,6 +12,7 @@ import {
   type ClockView,
   type DurationInput,
   type Logger,
+  mintId,
   parseDuration,
   type Random,
   seededRandom,
@@ -74,6 +75,7 @@ export async function testHarness(options: TestHarnessOptions = {}): Promise<Tes
 interface Process {
   readonly it: TestMachine
   readonly view: ClockView | undefined
+  readonly died: PromiseWithResolvers<undefined>
 }
 
 class Harness implements TestHarness {
@@ -84,6 +86,7 @@ class Harness implements TestHarness {
   readonly #observer: ReturnType<typeof memoryBroker>
   readonly client: RunClient
   #machine: Process | undefined
+  #booted: PromiseWithResolvers<Process> = Promise.withResolvers()
   #machines = 0
   #release: (() => void) | undefined
   #waiting = 0
@@ -190,9 +193,19 @@ class Harness implements TestHarness {
         return waiting()
       },
       run: (flow, parameters, options) =>
-        counted(async () => client.wait((await present().start(flow, parameters, options)).id)),
-      start: async (flow, parameters, options) =>
-        client.handle((await present().start(flow, parameters, options)).id),
+        counted(async () => client.wait(await this.#begin(flow, parameters, options))),
+      start: async (flow, parameters, options) => client.handle(await this.#begin(flow, parameters, options)),
+    }
+  }
+
+  /** Starts a run, also when the process dies over it. */
+  async #begin(...[flow, parameters, options]: Parameters<Engine['start']>): Promise<string> {
+    const id = mintId({ clock: this.#virtual ?? systemClock, random: this.#random })
+    for (;;) {
+      const { died, it } = await this.#booted.promise
+      const begun = it.engine.start(flow, parameters, { ...options, id })
+      const handle = await Promise.race([begun, died.promise])
+      if (handle !== undefined) return handle.id
     }
   }
 
@@ -223,7 +236,8 @@ class Harness implements TestHarness {
         uiUrl: undefined,
       },
     })
-    this.#machine = { it, view }
+    this.#machine = { it, view, died: Promise.withResolvers() }
+    this.#booted.resolve(this.#machine)
   }
 
   async #replaceTheDead(): Promise<void> {
@@ -231,8 +245,10 @@ class Harness implements TestHarness {
   }
 
   /** (H2) */
-  async #replace({ view }: Process): Promise<void> {
+  async #replace({ died, view }: Process): Promise<void> {
     this.#machine = undefined
+    this.#booted = Promise.withResolvers()
+    died.resolve(undefined)
     view?.kill()
     await this.#drive(buryLeases(this.#observer).then(() => this.#boot()))
   }
