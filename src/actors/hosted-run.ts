@@ -274,10 +274,9 @@ export class HostedRun {
     })
   }
 
-  #park({ until, signals }: Awaited): void {
-    const now = this.#now()
-    if (parseTag(this.#flow.tag).type !== 'RUNNING' || (until !== null && until - now < MIN_PARK_MS)) return
-    this.#propose({ type: 'PARK', at: now, until, signals })
+  #park({ until, at, signals }: Awaited): void {
+    if (parseTag(this.#flow.tag).type !== 'RUNNING' || (until !== null && until - at < MIN_PARK_MS)) return
+    this.#propose({ type: 'PARK', at: Math.round(at), until, signals })
   }
 
   /** (O3) */

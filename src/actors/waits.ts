@@ -23,12 +23,16 @@ interface Open {
   /** `asking` on its way to be judged; `refused` the run is held by another pause, and it asks again after that. */
   phase: 'asking' | 'waiting' | 'refused'
   timer: Timer | undefined
+  /** When its time ends on the monotonic line. */
+  ends: number | undefined
 }
 
 /** What the present waits are for, to park on. */
 export interface Awaited {
   /** The earliest end; null for none. */
   readonly until: number | null
+  /** Now, by the clock that `until` was counted on: a wall clock that was set meanwhile says something else. */
+  readonly at: number
   readonly signals: readonly string[]
 }
 
@@ -57,7 +61,7 @@ export class Waits {
 
   wait(request: WaitRequest): Promise<WaitOutcome> {
     return new Promise((resolve, reject) => {
-      const open: Open = { request, resolve, reject, phase: 'asking', timer: undefined }
+      const open: Open = { request, resolve, reject, phase: 'asking', timer: undefined, ends: undefined }
       this.#open.set(request.id, open)
       this.#changed()
       this.#ask(open)
@@ -84,16 +88,21 @@ export class Waits {
 
   /** What to park on; undefined when one of them is not to be parked on, or not in the log yet. */
   awaited(): Awaited | undefined {
+    const { clock } = this.#context.deps
     let until: number | null = null
+    let at = clock.now()
     const signals = new Set<string>()
-    for (const { request, phase } of this.#open.values()) {
+    for (const { request, phase, ends } of this.#open.values()) {
       const record = this.#log.state.waits.get(request.id)?.record
       if (phase !== 'waiting' || record === undefined) return undefined
       if (record.kind === 'pause' || record.kind === 'suspend') return undefined
-      if (record.until !== null) until = Math.min(until ?? record.until, record.until)
+      if (record.until !== null && (until === null || record.until < until)) {
+        until = record.until
+        if (ends !== undefined) at = until - (ends - clock.monotonic())
+      }
       if (record.signal !== undefined) signals.add(record.signal)
     }
-    return { until, signals: [...signals] }
+    return { until, at, signals: [...signals] }
   }
 
   /** Nobody waits any more. */
@@ -146,8 +155,10 @@ export class Waits {
   /** The time that passes here decides, not what a wall clock says by then: it may have been set meanwhile. */
   #arm(open: Open, until: number): void {
     const { clock } = this.#context.deps
+    const delayMs = until - clock.now()
     open.timer?.cancel()
-    open.timer = this.#context.dueTimes.after(until - clock.now(), () => {
+    open.ends = clock.monotonic() + delayMs
+    open.timer = this.#context.dueTimes.after(delayMs, () => {
       const judge = judgeWaitDue(open.request.id, Math.max(clock.now(), until))
       this.#log.submit({ judge, patient: true })
     })
