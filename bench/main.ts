@@ -13,13 +13,16 @@ import { systemClock } from '../src/core/index.ts'
 import { describeMachine, machineLine } from './lib/machine.ts'
 import { type Row, renderSection, type Section, saveReport } from './lib/results.ts'
 import { STANDS, type Stand, type StandName } from './lib/stands.ts'
+import { formatFigure } from './lib/table.ts'
 import { measureBroker } from './suites/broker.ts'
+import { measureEngine } from './suites/engine.ts'
 
 /** A suite measures one stand and yields a row as soon as it has it. */
 type Measure = (stand: Stand, quick: boolean) => AsyncIterable<Row>
 
 const SUITES: Readonly<Record<string, Measure>> = {
   broker: measureBroker,
+  engine: measureEngine,
 }
 
 const USAGE = `npm run bench -- <suite> [--broker <name>] [--quick] [--dir <folder>]
@@ -82,7 +85,11 @@ async function measureStand(name: StandName, measure: Measure, folder: string): 
   const stand = await STANDS[name](folder)
   try {
     const { driver, version, durability, replicas } = stand.broker.capabilities
-    const rows = await Array.fromAsync(measure(stand, quick))
+    const rows: Row[] = []
+    for await (const row of measure(stand, quick)) {
+      rows.push(row)
+      console.error(`${name}: ${row.workload}: ${formatFigure(row.value, row.unit)}`)
+    }
     return { broker: { driver, version, durability, replicas }, rows }
   } finally {
     await stand.close()

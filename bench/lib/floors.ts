@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
+import { type FloorRuns, natsRuns, sqliteRuns } from './floor-runs.ts'
 
 export interface Floor {
   readonly name: string
@@ -15,6 +16,8 @@ export interface Floor {
   lane(body: string): () => Promise<void>
   /** Asks somebody on another connection who answers at once; undefined when the broker has no such thing. */
   readonly request: (() => Promise<void>) | undefined
+  /** Whole runs in the barest form, for an engine to be compared with. */
+  runs(): Promise<FloorRuns>
   close(): Promise<void>
 }
 
@@ -26,14 +29,16 @@ export function sqliteFloor(folder: string, synchronous: 'full' | 'normal'): Flo
   db.exec('CREATE TABLE entry (subject TEXT, rev INTEGER, body TEXT) STRICT')
   const insert = db.prepare('INSERT INTO entry VALUES (?, ?, ?)')
   let lanes = 0
+  const lane = (body: string) => {
+    const subject = `lane-${lanes++}`
+    let rev = 0
+    return async () => void insert.run(subject, ++rev, body)
+  }
   return {
     name: `SQLite INSERT, synchronous=${synchronous}`,
-    lane(body) {
-      const subject = `lane-${lanes++}`
-      let rev = 0
-      return async () => void insert.run(subject, ++rev, body)
-    },
+    lane,
     request: undefined,
+    runs: async () => sqliteRuns(lane),
     async close() {
       db.close()
     },
@@ -62,6 +67,7 @@ export async function natsFloor(url: string): Promise<Floor> {
       }
     },
     request: async () => void (await connection.request('echo', question)),
+    runs: () => natsRuns(connection, other),
     async close() {
       await Promise.all([connection.close(), other.close()])
     },

@@ -19,6 +19,8 @@ export interface Contest {
   readonly ratio: number
   /** The lowest and highest ratio of any round: how much to believe the median. */
   readonly spread: readonly [number, number]
+  /** Processor time that this process spends on one operation of the subject, microseconds: what load does not change. */
+  readonly cpuMicros: number
 }
 
 export interface ContestOptions {
@@ -34,6 +36,14 @@ export async function rateOf(work: Work, n: number): Promise<number> {
   return (n / (performance.now() - began)) * 1000
 }
 
+/** The rate of one round, and the processor time of this process for one operation of it. */
+export async function measured(work: Work, n: number): Promise<{ rate: number; cpuMicros: number }> {
+  const before = process.cpuUsage()
+  const rate = await rateOf(work, n)
+  const { user, system } = process.cpuUsage(before)
+  return { rate, cpuMicros: (user + system) / n }
+}
+
 /** Lets subject and floor take turns; both get one round before the count starts. */
 export async function contest(subject: Work, floor: Work, options: ContestOptions): Promise<Contest> {
   const { rounds, perRound } = options
@@ -41,10 +51,16 @@ export async function contest(subject: Work, floor: Work, options: ContestOption
   await rateOf(floor, perRound)
   const subjectRates: number[] = []
   const floorRates: number[] = []
+  const cpu: number[] = []
+  const subjectRound = async () => {
+    const { rate, cpuMicros } = await measured(subject, perRound)
+    subjectRates.push(rate)
+    cpu.push(cpuMicros)
+  }
   for (let round = 0; round < rounds; round++) {
     const floorFirst = round % 2 === 1
     if (floorFirst) floorRates.push(await rateOf(floor, perRound))
-    subjectRates.push(await rateOf(subject, perRound))
+    await subjectRound()
     if (!floorFirst) floorRates.push(await rateOf(floor, perRound))
   }
   const ratios = subjectRates.map((rate, round) => rate / (floorRates[round] ?? Number.NaN))
@@ -53,5 +69,6 @@ export async function contest(subject: Work, floor: Work, options: ContestOption
     floor: median(floorRates),
     ratio: median(ratios),
     spread: [Math.min(...ratios), Math.max(...ratios)],
+    cpuMicros: median(cpu),
   }
 }

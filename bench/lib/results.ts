@@ -7,12 +7,17 @@ import type { Capabilities } from '../../src/broker/index.ts'
 import type { Machine } from './machine.ts'
 import { formatFigure, renderTable } from './table.ts'
 
-export type Unit = 'ms' | '/s'
+export type Unit = 'ms' | '/s' | 'MB'
 
-/** What must come out. `ratio`: at least this share of the floor. `rate`: at least so many a second. */
+/**
+ * What must come out. `ratio`: at least this share of the floor. `rate`: at least so many a second. `times`: at most so
+ * many times the floor's time. `most`: at most so much, in the row's unit.
+ */
 export type Target =
   | { readonly kind: 'ratio'; readonly atLeast: number }
   | { readonly kind: 'rate'; readonly atLeast: number }
+  | { readonly kind: 'times'; readonly atMost: number }
+  | { readonly kind: 'most'; readonly atMost: number }
 
 export interface Row {
   readonly workload: string
@@ -23,10 +28,12 @@ export interface Row {
   readonly p99?: number
   /** The raw client doing the least that the workload needs, in the same run. */
   readonly floor?: { readonly name: string; readonly value: number }
-  /** Value over floor, median over the rounds; for rates, more is better. */
+  /** Value over floor, median over the rounds: for rates more is better, for times less. */
   readonly ratio?: number
   readonly spread?: readonly [number, number]
   readonly target?: Target
+  /** What else was seen. */
+  readonly note?: string
 }
 
 /** One broker's rows. */
@@ -46,14 +53,41 @@ export interface Report {
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`
 
-function targetText({ target }: Row): string {
-  if (target === undefined) return ''
-  return target.kind === 'ratio' ? `≥ ${percent(target.atLeast)}` : `≥ ${formatFigure(target.atLeast, '/s')}`
+/** A share of a rate, a multiple of a time. */
+const relation = (ratio: number, unit: Unit): string =>
+  unit === '/s' ? percent(ratio) : `${ratio.toFixed(2)} ×`
+
+function targetText({ target, unit }: Row): string {
+  switch (target?.kind) {
+    case undefined:
+      return ''
+    case 'ratio':
+      return `≥ ${percent(target.atLeast)}`
+    case 'rate':
+      return `≥ ${formatFigure(target.atLeast, '/s')}`
+    case 'times':
+      return `≤ ${target.atMost} ×`
+    case 'most':
+      return `≤ ${formatFigure(target.atMost, unit)}`
+  }
 }
 
-function verdict({ target, ratio = Number.NaN, value }: Row): string {
-  if (target === undefined) return ''
-  return (target.kind === 'ratio' ? ratio : value) >= target.atLeast ? 'met' : 'MISSED'
+function isMet(target: Target, { ratio = Number.NaN, value }: Row): boolean {
+  switch (target.kind) {
+    case 'ratio':
+      return ratio >= target.atLeast
+    case 'rate':
+      return value >= target.atLeast
+    case 'times':
+      return ratio <= target.atMost
+    case 'most':
+      return value <= target.atMost
+  }
+}
+
+function verdict(row: Row): string {
+  if (row.target === undefined) return ''
+  return isMet(row.target, row) ? 'met' : 'MISSED'
 }
 
 /** The table of one broker under a line that says what its figures stand for. */
@@ -76,16 +110,17 @@ export function renderSection({ broker, rows }: Section): string {
       {
         title: 'of floor',
         align: 'right',
-        cell: (row) => (row.ratio === undefined ? '' : percent(row.ratio)),
+        cell: (row) => (row.ratio === undefined ? '' : relation(row.ratio, row.unit)),
       },
       {
         title: 'rounds',
         align: 'right',
-        cell: (row) => (row.spread ? row.spread.map((share) => percent(share)).join(' to ') : ''),
+        cell: (row) => (row.spread ? row.spread.map((share) => relation(share, row.unit)).join(' to ') : ''),
       },
       { title: 'target', align: 'right', cell: targetText },
       { title: '', cell: verdict },
       { title: 'what the floor is', cell: (row) => row.floor?.name ?? '' },
+      { title: 'seen', cell: (row) => row.note ?? '' },
     ],
     rows,
   )

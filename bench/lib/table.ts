@@ -21,8 +21,8 @@ export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly
 const pad = (text: string, width: number, align: 'left' | 'right' = 'left'): string =>
   align === 'right' ? text.padStart(width) : text.padEnd(width)
 
-/** A rate with thousands separators, or a time in milliseconds with as many decimals as it deserves. */
-export function formatFigure(value: number, unit: 'ms' | '/s'): string {
+/** A rate with thousands separators, or a time or a size with as many decimals as it deserves. */
+export function formatFigure(value: number, unit: 'ms' | '/s' | 'MB'): string {
   if (Number.isNaN(value)) return 'none'
   const digits = unit === '/s' || value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3
   return `${value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${unit}`
