@@ -27,6 +27,12 @@ interface Open {
   ends: number | undefined
 }
 
+/** One moment on the wall clock and on the one that never jumps. */
+interface Moment {
+  readonly at: number
+  readonly monotonic: number
+}
+
 /** What the present waits are for, to park on. */
 export interface Awaited {
   /** The earliest end; null for none. */
@@ -114,16 +120,18 @@ export class Waits {
   #ask(open: Open): void {
     open.phase = 'asking'
     const { kind } = open.request
+    const { clock } = this.#context.deps
+    const asked = { at: clock.now(), monotonic: clock.monotonic() }
     this.#log.submit({
-      judge: judgeWait(open.request, this.#context.deps.clock.now()),
+      judge: judgeWait(open.request, asked.at),
       lazy: kind === 'sleep' || kind === 'signal',
       patient: true,
-      settled: (answer) => this.#asked(open, answer),
+      settled: (answer) => this.#asked(open, answer, asked),
       failed: (error) => this.#refuse(open, error),
     })
   }
 
-  #asked(open: Open, answer: Answer): void {
+  #asked(open: Open, answer: Answer, asked: Moment): void {
     const { id } = open.request
     if (this.#open.get(id) !== open) return
     if (answer.outcome === 'rejected') {
@@ -137,8 +145,11 @@ export class Waits {
       this.#answer(open, wait.outcome)
       return
     }
-    const { kind, until } = wait.record
-    if (until !== null && (kind === 'sleep' || kind === 'signal')) this.#arm(open, until)
+    const { kind, until, at } = wait.record
+    const { clock } = this.#context.deps
+    // A wait of an earlier life was counted on another clock: this one's now is the best there is.
+    const since = at === asked.at ? asked : { at: clock.now(), monotonic: clock.monotonic() }
+    if (until !== null && (kind === 'sleep' || kind === 'signal')) this.#arm(open, until, since)
     this.#changed()
   }
 
@@ -153,12 +164,12 @@ export class Waits {
   }
 
   /** The time that passes here decides, not what a wall clock says by then: it may have been set meanwhile. */
-  #arm(open: Open, until: number): void {
+  #arm(open: Open, until: number, since: Moment): void {
     const { clock } = this.#context.deps
-    const delayMs = until - clock.now()
+    const ends = since.monotonic + (until - since.at)
     open.timer?.cancel()
-    open.ends = clock.monotonic() + delayMs
-    open.timer = this.#context.dueTimes.after(delayMs, () => {
+    open.ends = ends
+    open.timer = this.#context.dueTimes.after(ends - clock.monotonic(), () => {
       const judge = judgeWaitDue(open.request.id, Math.max(clock.now(), until))
       this.#log.submit({ judge, patient: true })
     })
