@@ -37,6 +37,7 @@ const PUBLIC: Readonly<Record<string, readonly string[]>> = {
     'combine',
     'completed',
     'compressed',
+    'concurrency',
     'concurrent',
     'configure',
     'connect',

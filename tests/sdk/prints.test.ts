@@ -1,0 +1,124 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { concurrency, flow, sleep, task } from '../../src/sdk/public.ts'
+import { useStage } from './support/harness.ts'
+
+/** What reached the console, and what the logs of the runs hold. */
+let printed: string[] = []
+const spy = vi.spyOn(console, 'log')
+beforeEach(() => {
+  printed = []
+  spy.mockImplementation((...args) => void printed.push(args.join(' ')))
+})
+afterEach(() => spy.mockReset())
+
+function businessLogic(text: string) {
+  console.log(text)
+}
+
+describe('prints', () => {
+  const stage = useStage()
+
+  async function linesOf(run: string): Promise<string[]> {
+    const lines: string[] = []
+    await stage.harness.run(async () => {
+      for await (const { message, task } of stage.harness.client.logs(run))
+        lines.push(`${task ?? 'flow'}: ${message}`)
+    })
+    return lines.filter((line) => !line.includes('Finished in state'))
+  }
+
+  const inheriting = task('prints-inherits', async () => businessLogic('inherited'))
+  const silent = task({ name: 'prints-silent', logPrints: false }, async () =>
+    businessLogic('kept to the terminal'),
+  )
+  const loud = task({ name: 'prints-loud', logPrints: true }, async () => businessLogic('loud'))
+
+  test('[prefect 86] of a flow that asks for them are in its log, by the innermost run; a task opts out', async () => {
+    const asking = flow({ name: 'prints-1', logPrints: true }, async () => {
+      console.log('from the flow', { n: 1 })
+      await inheriting()
+      await silent()
+      console.log('after')
+    })
+    const { id } = await stage.play(asking)
+    expect(await linesOf(id)).toEqual([
+      'flow: from the flow { n: 1 }',
+      'prints-inherits-0: inherited',
+      'flow: after',
+    ])
+    expect(printed).toEqual(['kept to the terminal'])
+  })
+
+  test('[prefect 86] of a flow that does not ask stay on the terminal; a task opts in', async () => {
+    const quiet = flow('prints-2', async () => {
+      console.log('from the flow')
+      await inheriting()
+      await loud()
+    })
+    const { id } = await stage.play(quiet)
+    expect(await linesOf(id)).toEqual(['prints-loud-0: loud'])
+    expect(printed).toEqual(['from the flow', 'inherited'])
+  })
+
+  test('[prefect 86] belong to their own run when several print at once', async () => {
+    const chatty = task('prints-chatty', async (name: string) => {
+      console.log(`${name} begins`)
+      await sleep(1)
+      console.log(`${name} ends`)
+    })
+    const { id } = await stage.play(
+      flow({ name: 'prints-3', logPrints: true }, async () => [chatty.submit('a'), chatty.submit('b')]),
+    )
+    expect((await linesOf(id)).toSorted()).toEqual([
+      'prints-chatty-0: a begins',
+      'prints-chatty-0: a ends',
+      'prints-chatty-1: b begins',
+      'prints-chatty-1: b ends',
+    ])
+  })
+
+  test('[prefect 86] are as they were when the run is over', async () => {
+    const before = console.log
+    await stage.play(flow({ name: 'prints-4', logPrints: true }, async () => console.log('inside')))
+    expect(console.log).toBe(before)
+    console.log('outside')
+    expect(printed).toEqual(['outside'])
+  })
+
+  describe('with the setting', () => {
+    const asked = useStage({ settings: { logPrints: true } })
+
+    test('[prefect 86] are in the log of every run that does not opt out', async () => {
+      await asked.play(flow('prints-5', async () => console.log('captured')))
+      await asked.play(flow({ name: 'prints-6', logPrints: false }, async () => console.log('not captured')))
+      expect(printed).toEqual(['not captured'])
+    })
+  })
+})
+
+describe('concurrency()', () => {
+  const stage = useStage()
+
+  test('runs a piece of code, whose result comes from the log in a replay', async () => {
+    let runs = 0
+    const { state } = await stage.play(
+      flow('concurrency-1', async () => {
+        const value = await concurrency('database', async () => ++runs)
+        await sleep('1h')
+        return [value, runs]
+      }),
+    )
+    expect(state.data).toEqual([1, 1])
+  })
+
+  test('throws what the code throws', async () => {
+    const { state } = await stage.play(
+      flow('concurrency-2', () =>
+        concurrency(['a', 'b'], () => {
+          throw new Error('inside')
+        }),
+      ),
+    )
+    expect(state.message).toBe('inside')
+  })
+})
