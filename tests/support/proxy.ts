@@ -12,7 +12,7 @@ import { createServer, connect as dial, type Server, type Socket } from 'node:ne
 
 export type Direction = 'to-server' | 'to-client'
 
-export interface Proxy extends AsyncDisposable {
+export interface CutableProxy extends AsyncDisposable {
   readonly port: number
   /** Breaks every connection, with what was held back, and refuses new ones until `restore`. */
   cut(): void
@@ -35,7 +35,10 @@ interface Flow {
   held: Buffer[]
 }
 
-export async function startProxy(targetPort: () => number, options: ProxyOptions = {}): Promise<Proxy> {
+export async function startProxy(
+  targetPort: () => number,
+  options: ProxyOptions = {},
+): Promise<CutableProxy> {
   const flows = new Set<Flow>()
   const stalled = new Set<Direction>()
   const watchers: { direction: Direction; seen: () => void }[] = []

@@ -8,7 +8,7 @@
  */
 
 import type { Msg } from '@nats-io/transport-node'
-import { type JsonValue, messageOf } from '../../core/index.ts'
+import { CallboardError, type JsonValue, messageOf } from '../../core/index.ts'
 import { checkPattern, checkSubject, encodeValue } from '../checks.ts'
 import type { Bus, BusMessage, Subscription } from '../port.ts'
 import { lossFailure, unavailable } from './failures.ts'
@@ -112,7 +112,20 @@ export function natsBus(link: Link, names: Names, limit: () => number): Bus {
         return { outcome: 'timeout' }
       }
       if (isNobody(reply)) return { outcome: 'nobody-home' }
-      return { outcome: 'reply', value: JSON.parse(reply.string()) }
+      return { outcome: 'reply', value: answerIn(reply) }
     },
+  }
+}
+
+/** @throws CB_E_JSON */
+function answerIn(reply: Msg): JsonValue {
+  try {
+    return JSON.parse(reply.string())
+  } catch (cause) {
+    throw new CallboardError(
+      'CB_E_JSON',
+      'The answer to a bus request is not JSON: somebody else answered.',
+      { cause },
+    )
   }
 }

@@ -61,7 +61,7 @@ export function unavailable(what: string, reason: string, cause?: unknown): Call
   )
 }
 
-export function notAllowed(what: string): CallboardError {
+function notAllowed(what: string): CallboardError {
   return new CallboardError(
     'CB_E_BROKER_AUTH',
     `The permissions of this NATS user do not allow ${what}. Give its role what docs/how-to/nats-permissions.md lists.`,

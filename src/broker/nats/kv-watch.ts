@@ -20,7 +20,7 @@ import {
 import type { KvChange, KvWatch } from '../port.ts'
 import { cursorLost, identityOf } from './cursors.ts'
 import { Feed, type FeedItem } from './feed.ts'
-import { type BucketHome, currentMessage, isMarker, parseValue } from './kv.ts'
+import { type BucketHome, currentMessage, isMarker, parseValue } from './kv-home.ts'
 import { HEADER } from './wire.ts'
 
 /** How late an expiry may be told while the clocks of the server and of this machine agree. */

@@ -14,34 +14,15 @@
 import { CallboardError, type JsonValue } from '../../core/index.ts'
 import { checkKey, checkPrefix, checkToken, encodeValue } from '../checks.ts'
 import type { Bucket, BucketOptions, KeyValue, KvEntry, KvRevision } from '../port.ts'
-import type { Api, Stored } from './api.ts'
+import type { Stored } from './api.ts'
 import { identityOf } from './cursors.ts'
 import { Feed, type FeedItem } from './feed.ts'
+import { type BucketHome, currentMessage, isMarker, type KvHome, parseValue } from './kv-home.ts'
 import { BucketWatch } from './kv-watch.ts'
 import type { Link } from './link.ts'
-import type { Names } from './names.ts'
 import { bucketStream, ensureStreams } from './streams.ts'
 import { HEADER } from './wire.ts'
-import type { Write, Writes } from './writes.ts'
-
-export interface KvHome {
-  readonly link: Link
-  readonly api: Api
-  readonly writes: Writes
-  readonly names: Names
-  readonly replicas: number
-  readonly quota: number | undefined
-  /** Bytes of a value. */
-  readonly limit: () => number
-}
-
-/** One bucket at the server. */
-export interface BucketHome extends KvHome {
-  readonly stream: string
-  /** `$KV.<bucket>.` */
-  readonly root: string
-  readonly ttlMs: number
-}
+import type { Write } from './writes.ts'
 
 const SHORTEST_TTL_MS = 100
 const NONCE_BYTES = 12
@@ -171,38 +152,12 @@ function nonce(link: Link): string {
   return Buffer.from(link.deps.random.bytes(NONCE_BYTES)).toString('base64url')
 }
 
-/** What stands at the key, a marker too. Any replica may answer unless it has to be `certain`. */
-export function currentMessage(
-  { api, stream, root, replicas }: BucketHome,
-  key: string,
-  { certain = replicas > 1 }: { readonly certain?: boolean } = {},
-): Promise<Stored | undefined> {
-  return certain ? api.lastMessageOfLeader(stream, root + key) : api.lastMessage(stream, root + key)
-}
-
-export function isMarker(message: Pick<Stored, 'header'>): boolean {
-  return message.header(HEADER.kvOperation) !== ''
-}
-
 function entryOf(home: BucketHome, stored: Stored): KvEntry {
   return {
     key: stored.subject.slice(home.root.length),
     value: parseValue(home, stored.subject, stored.text),
     revision: stored.seq,
     at: stored.at,
-  }
-}
-
-/** @throws CB_E_STORE_DAMAGED */
-export function parseValue(home: BucketHome, subject: string, text: string): JsonValue {
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new CallboardError(
-      'CB_E_STORE_DAMAGED',
-      `The value at ${subject} in ${home.stream} is not JSON. Something else wrote there.`,
-      { cause },
-    )
   }
 }
 

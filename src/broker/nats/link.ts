@@ -205,11 +205,16 @@ export class Link {
     const phase = this.#phase
     if (phase.is === 'new' || phase.is === 'closed') return
     if (phase.is === 'up') await this.#flush(phase.nc)
+    this.#end()
+    await phase.nc.close()
+  }
+
+  #end(): void {
     this.#phase = { is: 'closed' }
+    if (this.running) this.#say('stopped')
     this.#inbox.loseAll('stopped')
     this.#receivers.loseAll('stopped')
     this.#wake()
-    await phase.nc.close()
   }
 
   /** What was handed over leaves this machine, if the server still reads. */
@@ -231,6 +236,12 @@ export class Link {
       else if (event.type === 'error' && event.error instanceof errors.PermissionViolationError)
         this.#denied(event.error)
     }
+    if (this.#phase.is === 'closed') return
+    this.deps.logger.error(
+      { servers: this.settings.servers },
+      'the NATS client has closed the connection for good',
+    )
+    this.#end()
   }
 
   #disconnected(nc: NatsConnection): void {

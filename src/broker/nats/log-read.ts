@@ -8,6 +8,9 @@ import { type DecodedEntry, decodeEntry, entryOf, revOfMark, SPANS, type Tip } f
 import { type FeedItem, readRange } from './feed.ts'
 import type { LogHome } from './log-home.ts'
 
+/** A quarter of a subject is read from its beginning, less of it from where it is. */
+const LARGE_PART = 4
+
 /** An entry and where it stands, before it is anybody's. */
 export interface Found {
   readonly decoded: DecodedEntry
@@ -39,8 +42,9 @@ export async function entryAt(
   rev: Rev,
   tip: Tip,
 ): Promise<Found | undefined> {
-  for await (const found of entriesFrom(home, subject, rev, tip))
-    return found.decoded.tip.rev === rev ? found : undefined
+  const start = await seek(home, rev, tip)
+  for await (const found of entriesFrom(home, subject, rev, tip, start))
+    return found.entry.rev === rev ? found : undefined
   return undefined
 }
 
@@ -56,8 +60,10 @@ export async function* readSubject(
     yield last.entry
     return
   }
+  const tip = last.decoded.tip
+  const start = isLargePart(from, tip) ? 1 : await seek(home, from, tip)
   let next = from
-  for await (const { entry } of entriesFrom(home, subject, from, last.decoded.tip)) {
+  for await (const { entry } of entriesFrom(home, subject, from, tip, start)) {
     if (entry.rev !== next) break
     yield entry
     next++
@@ -73,19 +79,20 @@ export async function* readSubject(
   yield now.entry
 }
 
-/** From revision `from` to the entry `tip`, without what was deleted. */
+/** From revision `from` to the entry `tip`, without what was deleted, reading from stream sequence `start` on. */
 async function* entriesFrom(
   home: LogHome,
   subject: string,
   from: Rev,
   tip: Tip,
+  start: number,
 ): AsyncGenerator<Found, void, void> {
   const { link, api, names, identity } = home
   const batches = readRange(link, api, {
     stream: names.logStream,
     identity,
     filter: names.logSubject(subject),
-    from: await seek(home, from, tip),
+    from: start,
     to: tip.seq,
   })
   for await (const items of batches) {
@@ -94,6 +101,15 @@ async function* entriesFrom(
       if (found.entry.rev >= from) yield found
     }
   }
+}
+
+/**
+ * Whether to read from the beginning and drop what is not wanted. A filtered consumer that starts amid a block of the store
+ * makes server 2.9 count what is before it again for each message, until it is past the middle of the block: reading 4,400
+ * entries from the 64th took 1,000 ms, from the first 65 ms.
+ */
+function isLargePart(from: Rev, tip: Tip): boolean {
+  return tip.rev <= LARGE_PART * (tip.rev - from + 1)
 }
 
 /** A stream sequence from which on reading finds the revision, at most `SPANS[0]` entries before it. */

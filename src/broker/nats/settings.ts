@@ -93,7 +93,7 @@ const OPTION_PATTERN = /^[a-z_]{1,32}$/i
 const ENCODE_HINT = 'Characters such as @, / and ? in a user name or password are written percent-encoded.'
 const SIZE_PATTERN = /^(\d+)(?:([KMGT])(?:i?B)?)?$/i
 const SEED_PATTERN = /^S[A-Z2-7]{57}$/
-const CREDS_PATTERN = /BEGIN NATS USER JWT[^]*BEGIN USER NKEY SEED/
+const CREDS_PATTERN = /BEGIN NATS USER JWT[\s\S]*BEGIN USER NKEY SEED/
 const SIZE_UNITS = ['K', 'M', 'G', 'T']
 
 /** @throws CB_E_BROKER_URL, CB_E_URL_OPTION, CB_E_SETTING_INVALID */

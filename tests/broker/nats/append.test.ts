@@ -3,7 +3,7 @@
 import { headers } from '@nats-io/transport-node'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type NatsServer, startNats } from '../../support/nats-server.ts'
-import { type Proxy, startProxy } from '../../support/proxy.ts'
+import { type CutableProxy, startProxy } from '../../support/proxy.ts'
 import {
   codeOf,
   fill,
@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => server[Symbol.asyncDispose]())
 
 /** `near` reaches the server over a network that can be cut, `far` does not. */
-let proxy: Proxy
+let proxy: CutableProxy
 let near: OpenBroker
 let far: OpenBroker
 let subject: string

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Cursor, Entry } from '../../../src/broker/index.ts'
 import { partitionOf } from '../../../src/core/index.ts'
 import { type NatsServer, startNats } from '../../support/nats-server.ts'
-import { type Proxy, startProxy } from '../../support/proxy.ts'
+import { type CutableProxy, startProxy } from '../../support/proxy.ts'
 import {
   brokerAt,
   codeOf,
@@ -179,7 +179,7 @@ describe('a following', () => {
   })
 
   test('goes on through a network that breaks again and again, without gap or duplicate', async () => {
-    let proxy: Proxy | undefined
+    let proxy: CutableProxy | undefined
     const through = await startProxy(() => server.port)
     proxy = through
     const follower = await started(`nats://127.0.0.1:${through.port}?prefix=${prefix}&${SMALL}`)

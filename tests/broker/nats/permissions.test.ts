@@ -23,7 +23,7 @@ let page: string
 let server: NatsServer
 beforeAll(async () => {
   page = await readFile(new URL('../../../docs/how-to/nats-permissions.md', import.meta.url), 'utf8')
-  server = await startNats({ config: /```conf\n([^]*?)```/.exec(page)?.[1] ?? '' })
+  server = await startNats({ config: /```conf\n([\s\S]*?)```/.exec(page)?.[1] ?? '' })
 })
 afterAll(() => server[Symbol.asyncDispose]())
 

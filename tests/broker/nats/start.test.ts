@@ -1,7 +1,9 @@
 /** The first connection, what it makes, and what it refuses. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { natsBroker } from '../../../src/broker/nats/index.ts'
 import type { StreamInfo } from '../../../src/broker/nats/wire.ts'
+import { type Clock, systemDeps } from '../../../src/core/index.ts'
 import { type NatsServer, startNats } from '../../support/nats-server.ts'
 import { startProxy } from '../../support/proxy.ts'
 import {
@@ -9,12 +11,14 @@ import {
   codeOf,
   fill,
   jsApi,
+  mustAppend,
   newSubject,
   rawConnection,
   recorder,
   rejection,
   revsOf,
   started,
+  until,
 } from './fixture.ts'
 
 let server: NatsServer
@@ -123,6 +127,31 @@ describe('start', () => {
       await using _ = await started(`${server.url}?prefix=${prefix}&${rest}${option}`)
       expect(await quotaOf()).toBe(bytes * 1024 ** 2)
     }
+  })
+
+  test('and then says in the log when a stream fills up', async () => {
+    const logger = recorder()
+    const { clock } = systemDeps()
+    const quick: Clock = {
+      ...clock,
+      setTimer: (ms, fn, options) => clock.setTimer(ms === 60_000 ? 20 : ms, fn, options),
+    }
+    const url = `${server.url}?prefix=fills&log_bytes=1M&work_bytes=1M&objects_bytes=1M`
+    const broker = natsBroker(url, { ...systemDeps(logger), clock: quick }, { environment: {} })
+    await broker.start()
+    const subject = newSubject()
+    const warnings = () =>
+      logger.lines.filter(({ level, message }) => level === 'warn' && message.includes('% full'))
+    for (let rev = 0; rev < 13; rev++) await mustAppend(broker, subject, rev, 'x'.repeat(60_000))
+    await until(() => warnings().length > 0)
+    expect(warnings()).toEqual([
+      {
+        level: 'warn',
+        message: expect.stringMatching(/7\d % full/),
+        facts: expect.objectContaining({ stream: 'FILLS_LOG' }),
+      },
+    ])
+    await broker.stop()
   })
 
   test('takes a smaller quota when the server has no room for the usual one', async () => {
