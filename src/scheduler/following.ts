@@ -94,6 +94,7 @@ export class SharedFollowing {
   /** (W2) */
   async #catchUp(followers: readonly Follower[]): Promise<void> {
     if (followers.length === 0) return
+    const end = await this.#log.end()
     const following = await this.#follow(followers)
     this.#catching = following
     try {
@@ -106,6 +107,7 @@ export class SharedFollowing {
       if (this.#joining.get(follower.partition) !== follower) continue
       this.#joining.delete(follower.partition)
       this.#followed.set(follower.partition, follower)
+      this.#reached(follower, end)
       follower.caughtUp()
     }
   }
@@ -155,11 +157,12 @@ export class SharedFollowing {
     await Promise.all([...shares].map(([follower, share]) => follower.handle(share)))
     const last = entries.at(-1)?.cursor
     if (last === undefined) return
-    for (const follower of followers.values()) {
-      if (!this.#isServed(follower)) continue
-      if (follower.cursor === undefined || this.#log.compare(last, follower.cursor) > 0)
-        follower.reached(last)
-    }
+    for (const follower of followers.values()) if (this.#isServed(follower)) this.#reached(follower, last)
+  }
+
+  #reached(follower: Follower, cursor: Cursor): void {
+    const { cursor: known } = follower
+    if (known === undefined || this.#log.compare(cursor, known) > 0) follower.reached(cursor)
   }
 
   #isServed(follower: Follower): boolean {

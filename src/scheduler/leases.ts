@@ -143,40 +143,39 @@ export class Leases {
   async #renew(): Promise<boolean> {
     const bucket = this.#bucket
     if (!bucket) return true
-    let isAllRenewed = true
+    const failures: unknown[] = []
     await Promise.all([
       this.#quietly('renew the membership', this.#stamp(bucket)),
-      settled([...this.#held], RENEWALS_AT_ONCE, async ([partition, lease]) => {
-        const renewal = this.#renewOne(bucket, partition, lease)
-        lease.renewing = renewal.then(() => {})
-        if (!(await renewal)) isAllRenewed = false
+      settled([...this.#held], RENEWALS_AT_ONCE, ([partition, lease]) => {
+        lease.renewing = this.#renewOne(bucket, partition, lease).catch((error) => {
+          failures.push(error)
+          if (this.#held.get(partition) === lease && !this.isLive(partition)) this.#lose(partition)
+        })
+        return lease.renewing
       }),
     ])
+    if (failures.length > 0)
+      this.#deps.logger.warn(
+        { partitions: failures.length, error: failures[0] },
+        'leases of partitions could not be renewed; it is tried again until they run out',
+      )
     await this.#balance()
-    return isAllRenewed
+    return failures.length === 0
   }
 
-  /** `false` when it has to be tried again. */
-  async #renewOne(bucket: Bucket, partition: number, lease: Lease): Promise<boolean> {
+  /** Rejects when it has to be tried again. */
+  async #renewOne(bucket: Bucket, partition: number, lease: Lease): Promise<void> {
     const sentAt = this.#deps.clock.monotonic()
-    try {
-      const revision = await this.#update(bucket, partitionKey(partition), lease.revision)
-      if (revision !== undefined) {
-        lease.revision = revision
-        lease.deadline = this.#deadline(sentAt)
-        return true
-      }
-      if (this.#held.get(partition) !== lease) return true // given back meanwhile
-    } catch (error) {
-      this.#deps.logger.warn(
-        { partition, error },
-        'the lease of a partition could not be renewed; it is tried again',
-      )
-      if (this.#held.get(partition) !== lease || this.isLive(partition)) return false
-    }
+    const revision = await this.#update(bucket, partitionKey(partition), lease.revision)
+    if (revision !== undefined) {
+      lease.revision = revision
+      lease.deadline = this.#deadline(sentAt)
+    } else if (this.#held.get(partition) === lease) this.#lose(partition)
+  }
+
+  #lose(partition: number): void {
     this.#held.delete(partition)
     this.#listener.lost(partition)
-    return true
   }
 
   /** (L2) A refusal may come from a renewal of our own whose answer was lost: the key says whose it is. */
@@ -262,29 +261,30 @@ export class Leases {
     const bucket = this.#bucket
     let missing = count
     const free = this.#free()
-    while (bucket && missing > 0 && free.length > 0 && this.#phase === 'running') {
-      const some = free.splice(0, Math.min(missing, RENEWALS_AT_ONCE))
-      const taken = await Promise.all(some.map((partition) => this.#acquire(bucket, partition)))
-      missing -= taken.filter((got) => got).length
+    try {
+      while (bucket && missing > 0 && free.length > 0 && this.#phase === 'running') {
+        const some = free.splice(0, Math.min(missing, RENEWALS_AT_ONCE))
+        const taken = await Promise.all(some.map((partition) => this.#acquire(bucket, partition)))
+        missing -= taken.filter((got) => got).length
+      }
+    } catch (error) {
+      this.#deps.logger.warn({ missing, error }, 'partitions could not be acquired; it is tried again')
     }
   }
 
   async #acquire(bucket: Bucket, partition: number): Promise<boolean> {
     const { self, ttlMs } = this.#options
+    const key = partitionKey(partition)
     const sentAt = this.#deps.clock.monotonic()
-    try {
-      const revision = await bucket.create(partitionKey(partition), self.id)
-      if (revision !== undefined) {
-        const deadline = this.#deadline(sentAt)
-        this.#held.set(partition, { revision, deadline, renewing: Promise.resolve(), leaving: false })
-        this.#listener.acquired(partition)
-        return true
-      }
-    } catch (error) {
-      this.#deps.logger.warn({ partition, error }, 'a partition could not be acquired; it is tried again')
+    const revision = await bucket.create(key, self.id)
+    if (revision === undefined) {
+      this.#seen.set(key, { value: null, at: sentAt - ttlMs + TRY_AGAIN_MS }) // (L3)
+      return false
     }
-    this.#seen.set(partitionKey(partition), { value: null, at: sentAt - ttlMs + TRY_AGAIN_MS }) // (L3)
-    return false
+    const deadline = this.#deadline(sentAt)
+    this.#held.set(partition, { revision, deadline, renewing: Promise.resolve(), leaving: false })
+    this.#listener.acquired(partition)
+    return true
   }
 
   /** (L4) */

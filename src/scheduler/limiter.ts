@@ -25,14 +25,6 @@ export class Gate {
     this.#size = size
   }
 
-  get free(): number {
-    return this.#size - this.#inside - this.#waiting.length
-  }
-
-  get inside(): number {
-    return this.#inside
-  }
-
   async pass<T>(work: () => Promise<T>): Promise<T> {
     if (this.#inside >= this.#size) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     else this.#inside++

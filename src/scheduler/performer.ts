@@ -20,7 +20,7 @@ import {
   sendSignal,
 } from '../actors/index.ts'
 import type { Broker } from '../broker/index.ts'
-import { assertNever, type Deps, sleep } from '../core/index.ts'
+import { assertNever, type Deps, isRetryable, sleep } from '../core/index.ts'
 import type { Outward, RunTable } from './table.ts'
 
 const FIRST_PAUSE_MS = 100
@@ -69,11 +69,10 @@ export class Performer {
       try {
         return await this.#try(outward, home)
       } catch (error) {
-        const { id, effect } = outward
-        this.#deps.logger.warn(
-          { id, effect: effect.do, error },
-          'an effect could not be performed; it is tried again',
-        )
+        const facts = { id: outward.id, effect: outward.effect.do, error }
+        // A broker that is away says so itself, once.
+        const level = isRetryable(error) ? 'debug' : 'warn'
+        this.#deps.logger[level](facts, 'an effect could not be performed; it is tried again')
         await sleep(this.#deps.clock, pauseMs, undefined, { ref: false })
       }
     }

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { decodeEntry, type RunState } from '../../src/actors/index.ts'
 import type { Cursor } from '../../src/broker/index.ts'
 import { checkpointKey, encodeCheckpoint, loadCheckpoint } from '../../src/scheduler/checkpoint.ts'
@@ -31,6 +31,8 @@ function tableOf(plan: Parameters<typeof play>[1], upTo: number): RunTable {
   }
   return table
 }
+
+vi.setConfig({ testTimeout: 60_000 }) // many histories
 
 describe('a checkpoint', () => {
   test('and what came after it make the table that the whole log makes, wherever it was taken', async () => {

@@ -11,13 +11,14 @@ import {
   judgeFlow,
   judgeTask,
   judgeTaskCall,
+  judgeWait,
   RECORD_VERSION,
   type RunRecord,
   type RunState,
   type TaskEvent,
 } from '../../src/actors/index.ts'
 import type { Cursor, Entry } from '../../src/broker/index.ts'
-import type { JsonValue } from '../../src/core/index.ts'
+import { type JsonValue, seededRandom } from '../../src/core/index.ts'
 import { POLICY } from './stage.ts'
 
 export const START_MS = 1_767_225_600_000
@@ -69,7 +70,7 @@ const happening: fc.Arbitrary<Happening> = fc.record({
 
 /** What happens to a run, and whether it is scheduled for later, needs slots, has a parent. */
 export const historyPlan: fc.Arbitrary<HistoryPlan> = fc.record({
-  happenings: fc.array(happening, { maxLength: 60, size: 'max' }),
+  happenings: fc.array(happening, { maxLength: 50, size: 'max' }),
   laterMs: fc.constantFrom(0, 0, 60_000),
   limits: fc.constantFrom<readonly string[]>([], ['gpu']),
   timeoutMs: fc.constantFrom(null, 30_000),
@@ -141,19 +142,43 @@ function recordsOf(state: RunState, { type, pick, ms }: Happening, at: number): 
   const types =
     type === undefined ? [...FLOW_TYPES, ...TASK_TYPES, ...(pick % 4 === 0 ? ENDINGS : [])] : [type]
   const particulars = type === undefined ? pick >>> 5 : pick
-  const taken = types.flatMap((each) => {
-    const judgement = judgeOf(state, each, particulars, ms, at)(state)
-    return judgement.is === 'write' ? [judgement.records] : []
-  })
-  return taken[pick % Math.max(1, taken.length)] ?? []
+  const random = seededRandom(pick)
+  for (let tries = 0; tries < types.length; tries++) {
+    const next = types[Math.floor(random.next() * types.length)] ?? ''
+    const judgement = judgeOf(state, next, particulars, ms, at)(state)
+    if (judgement.is === 'write') return judgement.records
+  }
+  return []
 }
 
 function judgeOf(state: RunState, type: string, pick: number, ms: number, at: number): Judge {
+  if (type === 'PARK') return judgePark(pick, ms, at)
   if (!type.startsWith('task ')) return judgeFlow(flowEvent(state, type, pick, ms, at))
   const id = `task-${pick % 2}`
   if (type === 'task CALL')
     return judgeTaskCall({ id, task: 'task', policy: { retries: 1 + (pick % 3), timeoutMs: null } }, at)
   return judgeTask(id, taskEvent(state, id, type.slice('task '.length), pick, ms, at))
+}
+
+/** The code begins to wait, for a time or for a signal, and leaves its process. */
+function judgePark(pick: number, ms: number, at: number): Judge {
+  return (state) => {
+    const id = `wait-${state.waits.size}`
+    const signal = pick % 2 === 0 ? ({ kind: 'signal', signal: 'go' } as const) : ({ kind: 'sleep' } as const)
+    const forMs = pick % 4 === 0 ? null : ms
+    const waits = judgeWait({ id, ...signal, forMs }, at)(state)
+    if (waits.is !== 'write') return waits
+    const waiting = structuredClone(state)
+    applyRecords(waiting, waits.records, { rev: state.rev + 1, at })
+    const open = [...waiting.waits.values()].filter(({ outcome }) => outcome === undefined)
+    const ends = open.flatMap(({ record }) => (record.until === null ? [] : [record.until]))
+    const until = ends.length === 0 ? null : Math.min(...ends)
+    const signals = new Set(
+      open.flatMap(({ record }) => (record.signal === undefined ? [] : [record.signal])),
+    )
+    const parks = judgeFlow({ type: 'PARK', at, until, signals: [...signals] })(waiting)
+    return parks.is === 'write' ? { ...parks, records: [...waits.records, ...parks.records] } : parks
+  }
 }
 
 function flowEvent(state: RunState, type: string, pick: number, ms: number, at: number): FlowEvent {
@@ -170,14 +195,12 @@ function flowEvent(state: RunState, type: string, pick: number, ms: number, at: 
     case 'PAUSE':
     case 'SUSPEND':
       return { type, at, key: `key-${pick}`, until: pick % 2 === 0 ? at + ms : null, by }
-    case 'PARK':
-      return { type, at, until: pick % 3 === 0 ? null : at + ms, signals: pick % 2 === 0 ? ['go'] : [] }
     case 'RESUME':
     case 'CANCEL':
     case 'RETRY':
       return { type, at, by }
     case 'SIGNAL':
-      return { type, at, name: pick % 2 === 0 ? 'go' : 'other', by }
+      return { type, at, name: pick % 4 === 0 ? 'go' : 'other', by }
     case 'HOST_LOST':
       return { type, at, epoch: pick % 4 === 0 ? epoch - 1 : epoch, reason: 'gone' }
     case 'RELEASE':

@@ -221,9 +221,10 @@ export async function makeStage(options: { readonly seed?: number } = {}): Promi
 /** Waits until `check` holds: looks again after every step of the cluster. */
 export async function until(stage: Stage, check: () => boolean, withinMs = 3_600_000): Promise<void> {
   const end = stage.clock.monotonic() + withinMs
-  while (!check()) {
-    if (stage.clock.monotonic() > end || !(await stage.clock.step()))
+  for (let isOver = false; !check(); ) {
+    if (isOver || stage.clock.monotonic() > end)
       throw new Error(`It did not come to be within ${withinMs} ms.`)
+    isOver = !(await stage.clock.step())
   }
 }
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { isTerminalTag, type StateTag } from '../../src/actors/index.ts'
 import { partitionOf } from '../../src/core/index.ts'
 import { checkpointKey, encodeCheckpoint, loadCheckpoint } from '../../src/scheduler/checkpoint.ts'
@@ -24,6 +24,8 @@ function row(
 }
 
 const asked = (agoMs: number, again = 0) => ({ asked: { id: 'x', at: NOW - agoMs, done: true, again } })
+
+vi.setConfig({ testTimeout: 60_000 }) // many histories
 
 describe('what a row proves', () => {
   const fine: [string, RunRow][] = [
