@@ -17,13 +17,16 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const TSC = join(ROOT, 'node_modules/.bin/tsc')
 const STRICT = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024', '--types', 'node']
 const entryPoints = Object.keys(manifest.exports).map((path) => path.replace(/^\./, manifest.name))
+
+/** Each test starts a compiler or npm; on a busy machine that takes a while. */
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const folder = mkdtempSync(join(tmpdir(), 'callboard-package-'))
 const packageFolder = join(folder, 'package')
@@ -117,7 +120,8 @@ describe('the package', () => {
       writeFileSync(join(userFolder, `program-${index}.ts`), code)
       return `program-${index}.ts`
     })
-    expect(run(userFolder, TSC, ...STRICT, ...names)).toBe('')
+    // That the package's own types are sound is the test above; here it is the programs.
+    expect(run(userFolder, TSC, ...STRICT, '--skipLibCheck', ...names)).toBe('')
   })
 
   test('makes the tutorial print what it says it prints', () => {
