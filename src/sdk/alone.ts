@@ -3,10 +3,11 @@
 import { currentEngine } from './current-engine.ts'
 import type { FlowDefinition } from './flow-definition.ts'
 import type { FlowRunHandle } from './handle.ts'
+import { identify } from './identity.ts'
+import { parts } from './parts.ts'
 import { registerFlow } from './registry.ts'
 import { scopeFor } from './scope.ts'
 import type { State } from './state.ts'
-import { callTask, identify } from './task-call.ts'
 import type { TaskDefinition } from './task-definition.ts'
 
 export interface Alone {
@@ -29,7 +30,7 @@ function flowOf(task: TaskDefinition): FlowDefinition {
     name: `task:${task.name}`,
     fn: async (args: readonly unknown[]) => {
       const scope = scopeFor(task.name)
-      return callTask({ scope, task, args, id: identify(scope, task.name), waitFor: [] })
+      return parts().callTask({ scope, task, args, id: identify(scope, task.name), waitFor: [] })
     },
     options: { ...(task.options.tags === undefined ? {} : { tags: task.options.tags }) },
     version: task.options.version,

@@ -1,7 +1,8 @@
 /** Concurrency limits for a piece of code in the middle of a run. */
 
+import { identify } from './identity.ts'
+import { parts } from './parts.ts'
 import { scopeFor } from './scope.ts'
-import { callTask, identify } from './task-call.ts'
 import { defineTask } from './task-definition.ts'
 
 /**
@@ -20,6 +21,6 @@ export async function concurrency<T>(
 ): Promise<T> {
   const scope = scopeFor('concurrency()')
   const task = defineTask(code, { name: 'concurrency', concurrency: names, persistResult: true })
-  const state = await callTask({ scope, task, args: [], id: identify(scope, task.name), waitFor: [] })
+  const state = await parts().callTask({ scope, task, args: [], id: identify(scope, task.name), waitFor: [] })
   return state.result() as T
 }

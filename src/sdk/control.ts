@@ -1,11 +1,10 @@
 /** What can be done with runs from outside of them: by a client of a broker, or in one call. */
 
 import type { Answer } from '../actors/index.ts'
-import { openBroker } from '../broker/index.ts'
 import { type DurationInput, loadSettings, systemDeps } from '../core/index.ts'
 import { currentEngine } from './current-engine.ts'
 import type { FlowRunHandle, SignalOptions } from './handle.ts'
-import { RunClient } from './run-client.ts'
+import { parts } from './parts.ts'
 import { scopes } from './scope.ts'
 import type { State } from './state.ts'
 
@@ -29,6 +28,10 @@ export interface Client extends AsyncDisposable {
  */
 export async function connect(url?: string): Promise<Client> {
   const deps = systemDeps()
+  const [{ openBroker }, { RunClient }] = await Promise.all([
+    import('../broker/index.ts'),
+    import('./run-client.ts'),
+  ])
   const broker = await openBroker(url ?? (await loadSettings()).settings.brokerUrl, deps)
   await broker.start()
   const runs = new RunClient({ broker, deps })
@@ -70,6 +73,7 @@ export async function tellRun(
   payload?: unknown,
 ): Promise<Answer> {
   const scope = scopes.getStore()
-  const client = scope === undefined ? (await currentEngine()).client : new RunClient(scope.flow.env)
+  const client =
+    scope === undefined ? (await currentEngine()).client : new (parts().RunClient)(scope.flow.env)
   return client.signal(id, name, options, payload)
 }

@@ -13,6 +13,7 @@ import {
 } from '../actors/index.ts'
 import { type Deps, mintId, type Service, service } from '../core/index.ts'
 import { createScheduler, type Scheduler, type SchedulerOptions } from '../scheduler/index.ts'
+import { bringAllParts } from './all-parts.ts'
 import type { Environment } from './environment.ts'
 import type { FlowDefinition } from './flow-definition.ts'
 import { inlineFlow } from './flow-run.ts'
@@ -51,6 +52,8 @@ export interface Engine {
   /** How many calls wait for a run. */
   readonly waiting: number
 }
+
+bringAllParts()
 
 /** Over a broker that is started. */
 export function createEngine({

@@ -8,13 +8,7 @@
  * (W3) Failure hooks do not run for an attempt that will be retried.
  */
 
-import {
-  type BodyOutcome,
-  type InlineFlow,
-  type LeaveReason,
-  NonRetryableError,
-  type RunSession,
-} from '../actors/index.ts'
+import type { BodyOutcome, InlineFlow, LeaveReason, RunSession } from '../actors/index.ts'
 import { isCallboardError } from '../core/index.ts'
 import type { Environment } from './environment.ts'
 import { finalState } from './final-state.ts'
@@ -22,7 +16,7 @@ import type { FlowDefinition } from './flow-definition.ts'
 import { TaskFuture } from './future.ts'
 import { TaskFutureList } from './future-list.ts'
 import { type Hook, listOf, runHooks } from './hooks.ts'
-import { failedState, outcomeOf, Skip } from './outcomes.ts'
+import { failedState, outcomeOf } from './outcomes.ts'
 import { Pending } from './pending.ts'
 import { catchPrints } from './prints.ts'
 import { retryPolicyOf } from './retries.ts'
@@ -30,6 +24,7 @@ import { LineKeeper, RunLines } from './run-lines.ts'
 import { flowRunInfo } from './runtime.ts'
 import { validate } from './schema.ts'
 import { type FlowScope, type Scope, scopes } from './scope.ts'
+import { Skip } from './skip.ts'
 import { CancelledRun, State } from './state.ts'
 import { concurrent, Gate } from './task-runner.ts'
 
@@ -255,8 +250,5 @@ class FlowExecution {
 
 /** Trying again cannot help. */
 function isFinalError(error: unknown): boolean {
-  return (
-    error instanceof NonRetryableError ||
-    (error instanceof Error && 'retryable' in error && error.retryable === false)
-  )
+  return error instanceof Error && 'retryable' in error && error.retryable === false
 }

@@ -6,11 +6,11 @@ import type { FlowOptions } from './flow-options.ts'
 import { readForms } from './forms.ts'
 import type { FlowRunHandle, StartOptions } from './handle.ts'
 import type { FlowResultOf } from './inputs.ts'
+import { parts } from './parts.ts'
 import { registerFlow } from './registry.ts'
 import type { InputOf, OutputOf, StandardSchema } from './schema.ts'
 import { scopes } from './scope.ts'
 import type { State } from './state.ts'
-import { callSubflow, startSubflow } from './subflow.ts'
 import { callingFile } from './version.ts'
 
 /** The arguments of `start`: those of the flow, then the options of the run. */
@@ -88,7 +88,7 @@ function makeFlow(definition: FlowDefinition): Flow<readonly unknown[], unknown>
   const { name, fn, options, version } = definition
   const withState = async (...[parameters]: readonly unknown[]): Promise<State> => {
     const scope = scopes.getStore()
-    if (scope !== undefined) return callSubflow(scope, definition, parameters)
+    if (scope !== undefined) return parts().callSubflow(scope, definition, parameters)
     const engine = await currentEngine()
     return engine.run(definition, parameters)
   }
@@ -101,7 +101,7 @@ function makeFlow(definition: FlowDefinition): Flow<readonly unknown[], unknown>
     withState,
     async start(parameters?: unknown, startOptions: StartOptions = {}) {
       const scope = scopes.getStore()
-      if (scope !== undefined) return startSubflow(scope, definition, parameters, startOptions)
+      if (scope !== undefined) return parts().startSubflow(scope, definition, parameters, startOptions)
       const engine = await currentEngine()
       return engine.start(definition, parameters, startOptions)
     },

@@ -2,7 +2,6 @@
 
 import type { JsonObject } from '../core/index.ts'
 import { encodeToJson } from '../core/index.ts'
-import { Skip } from './outcomes.ts'
 import type { RunLogger } from './run-lines.ts'
 import { type Scope, scopeFor } from './scope.ts'
 
@@ -16,15 +15,6 @@ export function getRunLogger(): RunLogger {
 export function abortSignal(): AbortSignal {
   const { flow, task } = scopeFor('abortSignal()')
   return task?.body.signal ?? flow.session.signal
-}
-
-/**
- * Ends the task run (or flow run) as Skipped, with an optional result; what depends on it is skipped too, unless it says
- * `skipOnUpstreamSkip: false`.
- */
-export function skip(message?: string, result?: unknown): never {
-  scopeFor('skip()')
-  throw new Skip(message, result)
 }
 
 /**

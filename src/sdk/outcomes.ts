@@ -1,19 +1,11 @@
 /** Between what user code returns or throws, what the session is told, and the states that user code sees. */
 
-import { type BodyOutcome, errorOf, failureOf, refOf, type Settled } from '../actors/index.ts'
-import { messageOf } from '../core/index.ts'
+import { type BodyOutcome, errorOf, failureOf, refOf, type Settled, type ValueRef } from '../actors/index.ts'
+import { CallboardError, messageOf } from '../core/index.ts'
 import { now } from './ambient-clock.ts'
-import { State, stateOf } from './state.ts'
-
-/** Thrown by `skip()`. */
-export class Skip {
-  readonly message: string | undefined
-  readonly result: unknown
-  constructor(message: string | undefined, result: unknown) {
-    this.message = message
-    this.result = result
-  }
-}
+import { NOT_KEPT } from './results.ts'
+import { State } from './state.ts'
+import { stateOf } from './state-of.ts'
 
 /** A returned state as what became of the body; undefined for anything else. */
 export function outcomeOf(returned: unknown): BodyOutcome | undefined {
@@ -67,4 +59,14 @@ export function failedState(error: unknown, name?: string): State<never> {
     error,
     ...(name === undefined ? {} : { name }),
   })
+}
+
+/** What the log is to hold for a result that cannot be stored, and why it cannot. */
+export function encodeResult(value: unknown): { readonly ref: ValueRef; readonly problem?: CallboardError } {
+  try {
+    return { ref: refOf(value, 'result') }
+  } catch (error) {
+    if (error instanceof CallboardError) return { ref: { v: NOT_KEPT }, problem: error }
+    throw error
+  }
 }

@@ -4,7 +4,6 @@
  */
 
 export type { Answer } from '../actors/index.ts'
-export { NonRetryableError } from '../actors/index.ts'
 export { CallboardError, isCallboardError } from '../core/index.ts'
 export {
   AllowFailure,
@@ -53,16 +52,17 @@ export {
   progress,
   random,
   referenceTasks,
-  skip,
   uuid,
 } from './in-run.ts'
 export type { Input } from './inputs.ts'
 export { cancelled, completed, crashed, failed, skipped } from './make-states.ts'
+export { NonRetryableError } from './non-retryable.ts'
 export { compressed, jsonSerializer, localPath, type Serializer, type Storage } from './results.ts'
 export { type Backoff, exponentialBackoff, type RetryDelayInput } from './retries.ts'
 export type { RunLogger } from './run-lines.ts'
 export { type DeploymentInfo, type FlowRunInfo, runtime, type TaskRunInfo } from './runtime.ts'
 export type { StandardSchema } from './schema.ts'
+export { skip } from './skip.ts'
 export { CancelledRun, CrashedRun, FailedRun, MissingContextError, State } from './state.ts'
 export { type Task, task } from './task.ts'
 export type { RetryCondition, TaskOptions } from './task-options.ts'

@@ -9,7 +9,6 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { refOf, type ValueRef } from '../actors/index.ts'
 import { CallboardError, decodeValue, encodeValue, isJsonObject, type JsonObject } from '../core/index.ts'
 
 export interface Storage {
@@ -74,22 +73,15 @@ export async function putResult(
   key: string,
   { persistResult, resultStorage, serializer = jsonSerializer }: ResultOptions,
 ): Promise<JsonObject> {
-  if (persistResult === false) return { [MARK]: 'not-kept' }
+  if (persistResult === false) return NOT_KEPT
   const data = serializer.serialize(value)
   if (resultStorage === undefined) return { [MARK]: 'inline', data: Buffer.from(data).toString('base64') }
   await resultStorage.write(key, data)
   return { [MARK]: 'stored', storage: resultStorage.name, key }
 }
 
-/** What the log is to hold for a result that cannot be stored, and why it cannot. */
-export function encodeResult(value: unknown): { readonly ref: ValueRef; readonly problem?: CallboardError } {
-  try {
-    return { ref: refOf(value, 'result') }
-  } catch (error) {
-    if (error instanceof CallboardError) return { ref: { v: { [MARK]: 'not-kept' } }, problem: error }
-    throw error
-  }
-}
+/** What the log holds for a result that could not be stored. */
+export const NOT_KEPT: JsonObject = { [MARK]: 'not-kept' }
 
 export function isMarked(value: unknown): boolean {
   return typeof value === 'object' && value !== null && MARK in value

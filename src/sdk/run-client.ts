@@ -27,7 +27,8 @@ import {
 import type { Environment } from './environment.ts'
 import type { FlowRunHandle, HandleResultOptions, LogLine, RunEvent, SignalOptions } from './handle.ts'
 import { LINES_NOTE } from './run-lines.ts'
-import { type State, stateOf } from './state.ts'
+import type { State } from './state.ts'
+import { stateOf } from './state-of.ts'
 
 export class RunClient {
   readonly #env: Pick<Environment, 'broker' | 'deps'>

@@ -7,7 +7,7 @@
  * ```
  */
 
-import { parseTag, type StateTag, type StateType } from '../actors/index.ts'
+import type { StateType } from '../actors/index.ts'
 import { CallboardError } from '../core/index.ts'
 
 export interface StateOptions {
@@ -16,7 +16,7 @@ export interface StateOptions {
   readonly message?: string
 }
 
-interface StateFields<T> extends StateOptions {
+export interface StateFields<T> extends StateOptions {
   readonly type: StateType
   readonly timestamp: Date
   readonly data?: T | undefined
@@ -173,9 +173,4 @@ export class MissingContextError extends CallboardError {
 
 function hasCode(value: unknown, code: string): boolean {
   return value instanceof Error && 'code' in value && value.code === code
-}
-
-/** The view that user code gets of how a run ended. */
-export function stateOf<T>(tag: StateTag, fields: Omit<StateFields<T>, 'type' | 'name'>): State<T> {
-  return new State({ ...fields, ...parseTag(tag) })
 }

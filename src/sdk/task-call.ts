@@ -3,10 +3,7 @@
  * resolve what it is called with → trigger → cache → the session (which runs the body) → remember, stage, tell.
  *
  * Invariants
- * (Q1) The identity is taken when the task is called, before anything is waited for: the order of calls is the code's.
- * (Q2) Called from inside another task's body it is known by that body's attempt too: tries do not share results,
- *      a body that runs again after a crash does.
- * (Q3) Hooks and lines tell what happened now; what comes from the log was told before.
+ * (Q1) Hooks and lines tell what happened now; what comes from the log was told before.
  */
 
 import { hash } from 'node:crypto'
@@ -16,12 +13,13 @@ import { type CacheLookup, lookUp } from './caching/index.ts'
 import { listOf, runHooks } from './hooks.ts'
 import { skipped } from './make-states.ts'
 import { fillTemplate } from './names.ts'
-import { failedState, outcomeOf, Skip, stateOfSettled } from './outcomes.ts'
+import { encodeResult, failedState, outcomeOf, stateOfSettled } from './outcomes.ts'
 import { producedBy, type Resolved, resolveArguments, waitForAll } from './resolve.ts'
-import { encodeResult, isMarked, isPlain, putResult, takeResult } from './results.ts'
+import { isMarked, isPlain, putResult, takeResult } from './results.ts'
 import type { RunLines } from './run-lines.ts'
 import { taskRunInfo } from './runtime.ts'
 import { type FlowScope, type Scope, scopes, type TaskScope } from './scope.ts'
+import { Skip } from './skip.ts'
 import { State } from './state.ts'
 import type { TaskDefinition } from './task-definition.ts'
 import type { Gate } from './task-runner.ts'
@@ -31,7 +29,7 @@ export interface TaskCallInput {
   readonly scope: Scope
   readonly task: TaskDefinition
   readonly args: readonly unknown[]
-  /** (Q1) */
+  /** Taken when it was called (`identity.ts`). */
   readonly id: string
   /** Waited for without being handed over. */
   readonly waitFor: readonly unknown[]
@@ -39,20 +37,6 @@ export interface TaskCallInput {
   readonly gate?: Gate | undefined
   /** Hears what a generator yields, as it does. */
   readonly yielded?: ((value: unknown) => Promise<void>) | undefined
-}
-
-/** (Q1) (Q2) */
-export function identify({ flow, task: outer }: Scope, name: string): string {
-  if (outer === undefined) return flow.session.identity(name)
-  const prefix = `${outer.id}.${outer.body.failures}/${name}`
-  const count = outer.counters.get(name) ?? 0
-  outer.counters.set(name, count + 1)
-  return `${prefix}-${count}`
-}
-
-/** What a task's body submits passes by the runner: it must not wait for the place that its own task holds. */
-export function gateOf({ flow, task: outer }: Scope): Gate | undefined {
-  return outer === undefined ? flow.gate : undefined
 }
 
 /** Runs the call. Never rejects but for what no state can say: a replay that does not fit. */
@@ -344,7 +328,7 @@ class Call {
     })
   }
 
-  /** (Q3) */
+  /** (Q1) */
   async #tell(state: State): Promise<void> {
     const { options } = this.#task
     this.#lines.engine(state.isFailed() || state.isCrashed() ? 'error' : 'info', `Finished in state ${state}`)

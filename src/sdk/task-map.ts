@@ -4,9 +4,10 @@ import { CallboardError } from '../core/index.ts'
 import { Unmapped } from './annotations.ts'
 import { TaskFuture } from './future.ts'
 import { TaskFutureList } from './future-list.ts'
+import { gateOf, identify } from './identity.ts'
+import { parts } from './parts.ts'
 import type { Scope } from './scope.ts'
 import { State } from './state.ts'
-import { callTask, gateOf, identify } from './task-call.ts'
 import type { TaskDefinition } from './task-definition.ts'
 
 /** What is the same for all, or one value per element. */
@@ -37,7 +38,7 @@ export function mapTask(
         : lengthOf(task, found),
     idOf: (place) => ids?.[place] ?? `${group}-${place}`,
     run: (place) =>
-      callTask({
+      parts().callTask({
         scope,
         task,
         args: (columns ?? later ?? []).map((column) => cellOf(column, place)),

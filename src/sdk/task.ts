@@ -5,11 +5,12 @@ import { readForms } from './forms.ts'
 import { TaskFuture } from './future.ts'
 import type { TaskFutureList } from './future-list.ts'
 import type { FlowRunHandle } from './handle.ts'
+import { gateOf, identify } from './identity.ts'
 import type { Inputs, MapInputs, ResultOf } from './inputs.ts'
+import { parts } from './parts.ts'
 import { registerTask } from './registry.ts'
 import { type Scope, scopeFor, scopes } from './scope.ts'
 import type { State } from './state.ts'
-import { callTask, gateOf, identify } from './task-call.ts'
 import { defineTask, type TaskDefinition } from './task-definition.ts'
 import { mapTask } from './task-map.ts'
 import type { TaskOptions } from './task-options.ts'
@@ -87,7 +88,7 @@ function makeTask<A extends readonly unknown[], R>(
   const inRun = (args: readonly unknown[]): Promise<State> => {
     const scope = scopes.getStore()
     if (scope === undefined) return alone(definition).withState(args)
-    return callTask({ scope, task: definition, args, id: identify(scope, name), waitFor })
+    return parts().callTask({ scope, task: definition, args, id: identify(scope, name), waitFor })
   }
   const submit = (args: readonly unknown[]): TaskFuture<unknown> => {
     const scope = scopeFor(
@@ -127,7 +128,7 @@ function submitTask(
   waitFor: readonly unknown[],
 ): TaskFuture<unknown> {
   const id = identify(scope, definition.name)
-  const settled = callTask({ scope, task: definition, args, id, waitFor, gate: gateOf(scope) })
+  const settled = parts().callTask({ scope, task: definition, args, id, waitFor, gate: gateOf(scope) })
   const submitted = scope.flow.pending.add(definition.name, settled)
   return new TaskFuture(id, settled, scope.flow.env.deps.clock, () => {
     submitted.isSeen = true
@@ -144,7 +145,7 @@ function streamOf(
     return new TaskStream(async () => (await alone(definition).withState(args)).result() as unknown[])
   const id = identify(scope, definition.name)
   return new TaskStream(async (yielded) => {
-    const state = await callTask({ scope, task: definition, args, id, waitFor, yielded })
+    const state = await parts().callTask({ scope, task: definition, args, id, waitFor, yielded })
     return state.result() as unknown[]
   })
 }

@@ -5,12 +5,12 @@ import { CallboardError, type DurationInput, parseDuration, sleep as sleepOn } f
 import { tellRun } from './control.ts'
 import type { SignalOptions } from './handle.ts'
 import { listOf, runHooks } from './hooks.ts'
-import { RunClient } from './run-client.ts'
+import { identify } from './identity.ts'
+import { parts } from './parts.ts'
 import { flowRunInfo } from './runtime.ts'
 import { type Answered, type AskedInput, answerOf, inputRequestOf } from './schema.ts'
 import { type Scope, scopeFor } from './scope.ts'
 import { State } from './state.ts'
-import { identify } from './task-call.ts'
 
 /**
  * Waits. In a flow the wait survives the process: a long one leaves it, and the run goes on wherever there is a worker.
@@ -225,5 +225,5 @@ export async function sendSignal(run: string, name: string, payload?: unknown): 
   const { env, session } = scope.flow
   // The same call in a replay is the same signal.
   const key = `${session.start.run}/${identify(scope, `send:${run}:${name}`)}`
-  await new RunClient(env).signal(run, name, { key }, payload)
+  await new (parts().RunClient)(env).signal(run, name, { key }, payload)
 }

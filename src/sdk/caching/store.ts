@@ -1,6 +1,6 @@
 /** Where remembered results are: a key and a value with an end. The values themselves are as in a run's log. */
 
-import { loadValue, storeValue, type ValueRef } from '../../actors/index.ts'
+import type { ValueRef } from '../../actors/index.ts'
 import { isJsonObject, type JsonValue } from '../../core/index.ts'
 import type { Environment } from '../environment.ts'
 
@@ -22,6 +22,7 @@ const BUCKET = 'cache'
 export const brokerCache: CacheStorage = {
   name: 'broker',
   async get({ broker }, key) {
+    const { loadValue } = await import('../../actors/index.ts')
     const bucket = await broker.kv.bucket(BUCKET, { ttlMs: 0 })
     const found = (await bucket.get(key))?.value
     if (!isJsonObject(found) || !isJsonObject(found.ref)) return undefined
@@ -29,6 +30,7 @@ export const brokerCache: CacheStorage = {
     return { v: await loadValue(broker.objects, found.ref as ValueRef), expires }
   },
   async put({ broker, deps }, key, { v, expires }) {
+    const { storeValue } = await import('../../actors/index.ts')
     const bucket = await broker.kv.bucket(BUCKET, { ttlMs: 0 })
     const ref = await storeValue(broker.objects, deps, `cache-${key.slice(0, 32)}`, { v })
     await bucket.put(key, { ref: { ...ref }, expires })
