@@ -107,7 +107,7 @@ export class SharedFollowing {
       if (this.#joining.get(follower.partition) !== follower) continue
       this.#joining.delete(follower.partition)
       this.#followed.set(follower.partition, follower)
-      this.#reached(follower, end)
+      this.#reached([follower], end)
       follower.caughtUp()
     }
   }
@@ -157,12 +157,21 @@ export class SharedFollowing {
     await Promise.all([...shares].map(([follower, share]) => follower.handle(share)))
     const last = entries.at(-1)?.cursor
     if (last === undefined) return
-    for (const follower of followers.values()) if (this.#isServed(follower)) this.#reached(follower, last)
+    this.#reached(
+      [...followers.values()].filter((follower) => this.#isServed(follower)),
+      last,
+    )
   }
 
-  #reached(follower: Follower, cursor: Cursor): void {
-    const { cursor: known } = follower
-    if (known === undefined || this.#log.compare(cursor, known) > 0) follower.reached(cursor)
+  /** Followers mostly stand at the same position, and comparing positions is work: each position is compared once. */
+  #reached(followers: Iterable<Follower>, cursor: Cursor): void {
+    let compared: { readonly known: Cursor; readonly isBehind: boolean } | undefined
+    for (const follower of followers) {
+      const { cursor: known } = follower
+      if (known !== undefined && known !== compared?.known)
+        compared = { known, isBehind: this.#log.compare(known, cursor) < 0 }
+      if (known === undefined || compared?.isBehind) follower.reached(cursor)
+    }
   }
 
   #isServed(follower: Follower): boolean {

@@ -7,4 +7,4 @@
 export { SCHEDULER_BUCKET } from './leases.ts'
 export type { SchedulerOptions } from './options.ts'
 export { createScheduler, type Scheduler, type SchedulerStatus } from './scheduler.ts'
-export { LIMITS_BUCKET, type Limit, limitKey, parseLimit } from './slots/limit.ts'
+export { LIMITS_BUCKET, type Limit, limitKey, parseLimit } from './slots/index.ts'

@@ -13,7 +13,7 @@ const AHEAD_MS = 2_000
 const BEHIND_MS = 120_000
 
 /** How much the proposer of a record is behind the broker (ahead when negative); 0 when that may be the append's way. */
-export function skewOf(record: RunRecord, entry: Pick<Entry, 'at'>): number {
+function skewOf(record: RunRecord, entry: Pick<Entry, 'at'>): number {
   if (record.k !== 'flow' && record.k !== 'task') return 0
   const behind = entry.at - record.e.at
   return behind < -AHEAD_MS || behind > BEHIND_MS ? behind : 0

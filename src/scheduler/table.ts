@@ -313,7 +313,7 @@ function matters(record: RunRecord): boolean {
   return record.k === 'flow' && (!isTerminalTag(record.s) || (record.fx?.length ?? 0) > 0)
 }
 
-/** Events after which nobody hosts the run (`leaveWorker` and `queueForSlot` in the chart). */
+/** Events after which nobody hosts the run (`leaveWorker` and `handOver` in the chart). */
 function losesWorker({ e, s }: FlowRecord): boolean {
   switch (e.type) {
     case 'SLOT_WAIT':

@@ -20,7 +20,6 @@ import {
   type Deps,
   type Logger,
   type LogLevel,
-  partitionOf,
   type Random,
   seededRandom,
   type ViewOptions,
@@ -227,5 +226,3 @@ export async function until(stage: Stage, check: () => boolean, withinMs = 3_600
     isOver = !(await stage.clock.step())
   }
 }
-
-export { partitionOf }

@@ -66,7 +66,7 @@ export interface BookOptions {
   readonly draw: () => number
 }
 
-export const holderKey = ({ run, task }: SlotHolder): string => (task === undefined ? run : `${run}/${task}`)
+const holderKey = ({ run, task }: SlotHolder): string => (task === undefined ? run : `${run}/${task}`)
 
 /** How many slots of one limit these demands take. */
 function slotsOf(demands: readonly Demand[], gauge: Gauge): number {
