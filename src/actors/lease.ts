@@ -86,15 +86,21 @@ export class WorkerLease {
   }
 
   async #tick(): Promise<void> {
-    const wasFresh = this.isFresh
     const renewed = await this.#renew()
     if (this.#stopped) return
-    if (renewed && (!wasFresh || this.#isLost)) {
-      this.#isLost = false
-      this.#options.regained()
-    }
     if (!renewed && !this.isFresh && !this.#isLost) this.#decide()
     this.#arm(renewed ? this.#leaseMs / 3 : this.#leaseMs / 12)
+  }
+
+  /** Also when the answer comes after it was waited for: it is the truth all the same. */
+  #renewed(revision: KvRevision, sentAt: number): void {
+    const wasAway = !this.isFresh || this.#isLost
+    const isFirst = this.#revision === undefined
+    this.#revision = Math.max(revision, this.#revision ?? 0)
+    this.#renewedAt = Math.max(this.#renewedAt, sentAt)
+    if (!this.isFresh) return
+    this.#isLost = false
+    if (wasAway && !isFirst && !this.#stopped) this.#options.regained()
   }
 
   #decide(): void {
@@ -113,26 +119,27 @@ export class WorkerLease {
     lost(reason)
   }
 
-  /** One try, in a quarter of the lease at most. `false` when it did not succeed. */
+  /** One try, waited for a quarter of the lease at most. `false` when it has not succeeded by then. */
   async #renew(): Promise<boolean> {
     const { clock, logger } = this.#options.deps
     const sentAt = clock.monotonic()
     let timer: Timer | undefined
-    const tooLate = new Promise<undefined>((resolve) => {
-      timer = clock.setTimer(this.#leaseMs / 4, () => resolve(undefined))
+    const tooLate = new Promise<false>((resolve) => {
+      timer = clock.setTimer(this.#leaseMs / 4, () => resolve(false))
     })
-    try {
-      const revision = await Promise.race([this.#write(), tooLate])
-      if (revision === undefined) return false
-      this.#revision = revision
-      this.#renewedAt = sentAt
-      return true
-    } catch (error) {
-      logger.debug({ error }, 'the lease could not be renewed')
-      return false
-    } finally {
-      timer?.cancel()
-    }
+    const written = this.#write().then(
+      (revision) => {
+        if (revision !== undefined) this.#renewed(revision, sentAt)
+        return revision !== undefined
+      },
+      (error) => {
+        logger.debug({ error }, 'the lease could not be renewed')
+        return false
+      },
+    )
+    const renewed = await Promise.race([written, tooLate])
+    timer?.cancel()
+    return renewed
   }
 
   async #write(): Promise<KvRevision | undefined> {
@@ -146,7 +153,7 @@ export class WorkerLease {
     }
     // It ran out, or an earlier renewal was written whose answer was lost.
     const found = await bucket.get(worker)
-    if (found === undefined) return bucket.create(worker, value)
+    if (found === undefined) return this.#stopped ? undefined : bucket.create(worker, value)
     const isOurs = isJsonObject(found.value) && found.value.startedAt === facts().startedAt
     return isOurs ? bucket.update(worker, value, found.revision) : undefined
   }
