@@ -154,7 +154,8 @@ export class SharedFollowing {
       if (share) share.push(entry)
       else shares.set(follower, [entry])
     }
-    await Promise.all([...shares].map(([follower, share]) => follower.handle(share)))
+    const handled = await Promise.allSettled([...shares].map(([follower, share]) => follower.handle(share)))
+    for (const each of handled) if (each.status === 'rejected') throw each.reason
     const last = entries.at(-1)?.cursor
     if (last === undefined) return
     this.#reached(

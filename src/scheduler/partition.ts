@@ -12,7 +12,7 @@
 
 import { decodeEntry, openRun } from '../actors/index.ts'
 import type { Broker, Cursor, Entry } from '../broker/index.ts'
-import { assertNever, type Deps } from '../core/index.ts'
+import { assertNever, type Deps, isCallboardError, isRetryable } from '../core/index.ts'
 import { checkpointKey, encodeCheckpoint, loadCheckpoint } from './checkpoint.ts'
 import type { Follower } from './following.ts'
 import { settled, within } from './limiter.ts'
@@ -225,7 +225,10 @@ export class Partition implements Follower {
     if (life.entries >= Math.max(this.#edge.checkpointEvery, this.table.size)) this.checkpoint()
   }
 
-  /** What the entry asks for. One that cannot be read is passed by: its run stays as it is. */
+  /**
+   * What the entry asks for. One that cannot be read is passed by: its run stays as it is. A broker that is away is no
+   * reason for that: the following begins again from the entry.
+   */
   async #fold(life: Life, entry: Entry): Promise<readonly Outward[]> {
     const { broker, deps } = this.#edge
     if (entry.tombstone) {
@@ -240,6 +243,7 @@ export class Partition implements Follower {
       if (state === undefined || life.isOver) return []
       return this.table.foldRead(entry, records, rowOfState(state)).effects
     } catch (error) {
+      if (isRetryable(error) || isCallboardError(error, 'CB_E_STOPPED')) throw error
       const { subject: run, rev } = entry
       deps.logger.error(
         { run, rev, error },

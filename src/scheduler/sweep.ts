@@ -112,6 +112,8 @@ export interface SweepEdge {
 /** A timer that is due for so long should have been fired. */
 const OVERDUE_MS = 60_000
 const REPAIRS_AT_ONCE = 16
+/** Before looking at this many rows in a row, others get their turn. */
+const MANY = 1_000
 
 export class Sweep {
   readonly #edge: SweepEdge
@@ -132,11 +134,12 @@ export class Sweep {
   }
 
   async #sweep(): Promise<void> {
-    const { time, claimWithinMs, isAlive } = this.#edge
+    const { deps, time, claimWithinMs, isAlive } = this.#edge
     const facts: SweepFacts = { now: time.brokerNow(), claimWithinMs, isAlive }
     const suspects = new Map<string, number>()
     const repairs: (() => Promise<void>)[] = []
     for (const partition of this.#edge.partitions()) {
+      if (partition.table.size > MANY) await new Promise<void>((resolve) => deps.clock.defer(resolve))
       this.#checkTimers(partition)
       for (const row of partition.table.rows()) {
         const finding = judgeRow(row, facts)

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { applyToRun, type FlowRecord, judgeChild, type RunRecord } from '../../src/actors/index.ts'
-import { mintId, partitionOf } from '../../src/core/index.ts'
+import { CallboardError, mintId, partitionOf } from '../../src/core/index.ts'
 import { checkpointKey } from '../../src/scheduler/checkpoint.ts'
 import { createScheduler, type Scheduler } from '../../src/scheduler/index.ts'
 import { SCHEDULER_BUCKET } from '../../src/scheduler/leases.ts'
@@ -356,6 +356,28 @@ describe('a take-over', () => {
     const written: string[] = []
     for (let partition = 0; partition < 64; partition++) written.push((await object(partition)) ?? '')
     expect(written.filter((text) => text !== '')).toEqual([expect.stringContaining(others[0] ?? '?')])
+  })
+
+  test('forgets no run that began again while the broker stuttered', async () => {
+    const run = await stage.create()
+    const at = stage.clock.now()
+    await stage.say(run, { type: 'CANCEL', at, by })
+    const machine = await stage.machine('stuttering')
+    const { log } = machine.broker
+    let failures = 3
+    const last: typeof log.last = (subject) => {
+      if (failures-- > 0)
+        return Promise.reject(new CallboardError('CB_E_BROKER_UNAVAILABLE', 'It did not answer in time.'))
+      return log.last(subject)
+    }
+    const one = createScheduler({ ...machine.broker, log: { ...log, last } }, machine.deps, { id: 'one' })
+    await stage.drive(one.start())
+    await until(stage, () => isHolding(one))
+    await stage.say(run, { type: 'RETRY', at, by })
+    await stage.clock.advance(10_000)
+    expect(failures).toBeLessThanOrEqual(0)
+    expect(one.status().runs).toBe(1)
+    await stage.drive(one.stop())
   })
 
   test('passes by an entry that cannot be read, and says so', async () => {
