@@ -14,12 +14,12 @@ import { RunLog } from './run-log.ts'
 import { asJson } from './shape.ts'
 
 /** How long a host may take before it is passed by. Milliseconds. */
-export const HOST_ANSWERS_WITHIN_MS = 1_000
+const HOST_ANSWERS_WITHIN_MS = 1_000
 /** How often an append may meet another's before the sender is told to come again. */
 const TRIES = 8
 
 /** What a run's host answers; undefined when there is none, or it is silent. */
-export async function askHost(
+async function askHost(
   broker: Pick<Broker, 'bus'>,
   run: string,
   message: RunMessage,

@@ -17,7 +17,7 @@ import { storeValue } from './values.ts'
 /** The bucket that binds idempotency keys to runs. */
 export const IDEMPOTENCY_BUCKET = 'idempotency'
 /** How long a key is remembered: as long as terminal runs are kept. */
-export const IDEMPOTENCY_MS = 30 * 24 * 3_600_000
+const IDEMPOTENCY_MS = 30 * 24 * 3_600_000
 
 export interface NewRun {
   readonly flow: string

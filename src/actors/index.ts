@@ -135,7 +135,7 @@ export {
   type TaskOptions,
 } from './session.ts'
 export { asJson } from './shape.ts'
-export { sendSignal } from './signals.ts'
+export { resumeTask, sendSignal } from './signals.ts'
 export {
   parseSlotReply,
   parseSlotRequest,

@@ -3,7 +3,7 @@
 import type { Clock, Timer } from '../core/index.ts'
 
 /** How long a lazy record may ride without being in the log. Also how late a run page may show a task start. */
-export const LAZY_MS = 20
+const LAZY_MS = 20
 
 export class LazyFlusher {
   readonly #clock: Clock

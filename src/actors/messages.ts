@@ -135,6 +135,6 @@ function isSender(value: unknown): value is Sender {
   return isRecord(value) && isText(value.channel)
 }
 
-export function isSignal(value: unknown): value is Signal {
+function isSignal(value: unknown): value is Signal {
   return isRecord(value) && isText(value.name) && isText(value.key) && isSender(value.by)
 }

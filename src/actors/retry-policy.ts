@@ -44,7 +44,7 @@ export function exponentialDelay(
 }
 
 /** The wait before jitter. A delay that is no finite number, or negative, counts as 0. */
-export function plainDelay(delay: RetryDelay, failures: number): number {
+function plainDelay(delay: RetryDelay, failures: number): number {
   const ms =
     typeof delay === 'number'
       ? delay
@@ -55,7 +55,7 @@ export function plainDelay(delay: RetryDelay, failures: number): number {
 }
 
 /** A wait in [ms, ms·(1+factor)], by a draw from [0, 1). */
-export function withJitter(ms: number, factor: number, draw: number): number {
+function withJitter(ms: number, factor: number, draw: number): number {
   return Math.round(ms * (1 + factor * draw))
 }
 
@@ -63,7 +63,7 @@ export function withJitter(ms: number, factor: number, draw: number): number {
  * What the failed attempt itself asks for, ms; undefined when it says nothing. Read from `retryAfterMs`, from
  * `retryAfter` (seconds, a date, or an HTTP date) or from a `retry-after` header on the error or its response.
  */
-export function retryAfterOf(error: unknown, now: number): number | undefined {
+function retryAfterOf(error: unknown, now: number): number | undefined {
   if (typeof error !== 'object' || error === null) return undefined
   if ('retryAfterMs' in error && typeof error.retryAfterMs === 'number')
     return nonNegative(error.retryAfterMs)
@@ -93,7 +93,7 @@ function nonNegative(ms: number): number | undefined {
 }
 
 /** Whether an error says of itself that trying again cannot help. */
-export function isNonRetryable(error: unknown): boolean {
+function isNonRetryable(error: unknown): boolean {
   if (isCallboardError(error, 'CB_E_REPLAY_MISMATCH')) return true
   return typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === false
 }

@@ -329,7 +329,7 @@ function childSettled({ run, tag, message, result, failure }: ChildAnswer): Sett
 }
 
 /** The value of what completed; anything else is thrown. */
-export function resultOf(settled: Settled): unknown {
+function resultOf(settled: Settled): unknown {
   if (parseTag(settled.tag).type === 'COMPLETED') return settled.value
   throw errorOf(settled.failure, settled.message ?? `It ended ${parseTag(settled.tag).name}.`)
 }

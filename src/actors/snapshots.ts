@@ -18,13 +18,13 @@ import type { RunState } from './run-state.ts'
 import { textOf } from './values.ts'
 
 /** The fewest records between two snapshots. */
-export const SNAPSHOT_RECORDS = 2_000
+const SNAPSHOT_RECORDS = 2_000
 
 /** Records per row of the fold's table between two snapshots: writing a row costs about what folding a record does. */
 const RECORDS_PER_ROW = 2
 
 /** Where the snapshot that covers this revision is. */
-export function snapshotKey(run: string, rev: Rev): string {
+function snapshotKey(run: string, rev: Rev): string {
   return `snapshots.${run}.${rev}`
 }
 

@@ -9,7 +9,7 @@ import { CallboardError, type Deps, type JsonValue, mintId } from '../core/index
 import type { ValueRef } from './events.ts'
 
 /** A larger one is stored as an object. Leaves a quarter of the record for everything else in it. */
-export const INLINE_VALUE_BYTES = 48 * 1024
+const INLINE_VALUE_BYTES = 48 * 1024
 
 /** The most bytes one UTF-16 unit takes in JSON: a control character, `\u0000`. */
 const MOST_BYTES_PER_UNIT = 6

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { NonRetryableError, type Program } from '../../src/actors/index.ts'
+import { NonRetryableError, type Program, resumeTask } from '../../src/actors/index.ts'
 import { type HostMachine, type HostStage, makeHostStage, type NewInput } from './support/host-stage.ts'
 
 let stage: HostStage
@@ -342,5 +342,25 @@ describe('a replay that meets another history', () => {
       (r) => r.pause({ key: 'same' }),
     )
     expect(told).toMatch(/^CB_E_REPLAY_MISMATCH: .*same.*suspend/)
+  })
+})
+
+describe('a task that waits to be told', () => {
+  it('is held until it is resumed, and then runs', async () => {
+    const one = await stage.host('one', {
+      flow: (r) => r.task({ task: 't', instead: { is: 'hold' } }, () => 'ran'),
+    })
+    const run = await stage.begin(one)
+    await stage.drive(wait(1_000))
+    expect((await stage.stateOf(run)).tasks.get('t-0')?.state.tag).toBe('PAUSED.Paused')
+    await stage.drive(resumeTask(one.broker, one.deps, run, 't-0', { channel: 'test' }))
+    await stage.until(() => one.host.hosted === 0)
+    expect(await resultOf(run)).toBe('ran')
+    expect((await stage.historyOf(run)).filter((line) => line.startsWith('t-0'))).toEqual([
+      't-0 HOLD PAUSED.Paused',
+      't-0 RESUME SCHEDULED.Scheduled',
+      't-0 START RUNNING.Running',
+      't-0 COMPLETE COMPLETED.Completed',
+    ])
   })
 })

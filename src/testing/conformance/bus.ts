@@ -8,7 +8,7 @@ import { assertRefused, type Gathering, type Stage } from './stage.ts'
 import { cases } from './suite.ts'
 
 /** Subscribes and gathers; returns once messages from `from` arrive, which may need a moment elsewhere. */
-export async function hear(
+async function hear(
   t: Stage,
   broker: Broker,
   pattern: string,

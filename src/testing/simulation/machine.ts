@@ -37,7 +37,7 @@ export interface Machine {
 /** Faults that leave the process alive. Crashes are the scenario's. */
 const SMALL_FAULTS = ['lose-before', 'lose-after', 'delay', 'double', 'reorder', 'deny', 'split'] as const
 
-export const SIM_TIMES = {
+const SIM_TIMES = {
   leaseMs: 3_000,
   parkAfterMs: 2_000,
   cutOffMs: 20_000,

@@ -63,7 +63,7 @@ const LIMITED = 4
 export const SIM_LIMIT = 'sim-two'
 export const SIM_SLOTS = 2
 
-export const PROGRAMS = {
+const PROGRAMS = {
   chain: {
     flow: (stage) => ({
       async program(run) {
