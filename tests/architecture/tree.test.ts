@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import lockfile from '../../package-lock.json' with { type: 'json' }
+import { missingEntries } from '../../scripts/complete-lockfile.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -43,5 +44,8 @@ describe('the tree', () => {
     const entries = Object.entries(lockfile.packages)
     expect(entries.length).toBeGreaterThan(20)
     expect(entries.filter(([, entry]) => 'resolved' in entry).map(([path]) => path)).toEqual([])
+  })
+  test('has a lockfile that npm ci takes on every platform (node scripts/complete-lockfile.ts mends it)', () => {
+    expect(missingEntries(lockfile)).toEqual({})
   })
 })
