@@ -25,6 +25,7 @@ import {
   enqueueWhenDue,
   type FlowPlan,
   finish,
+  handOver,
   hold,
   interrupt,
   keepRetryDelay,
@@ -34,7 +35,6 @@ import {
   nudge,
   openSpan,
   park,
-  queueForSlot,
   quiesce,
   reopen,
   tellChildrenCancel,
@@ -67,7 +67,7 @@ const LOST = [
   {
     guard: 'canRecover',
     target: '#flow.SCHEDULED.AwaitingRecovery',
-    actions: does(countRecovery, nudge, leaveWorker, enqueueWhenDue),
+    actions: does(countRecovery, nudge, handOver, enqueueWhenDue),
   },
   { guard: 'isOfHost', target: '#flow.CRASHED' },
 ] as const
@@ -75,7 +75,7 @@ const LOST = [
 const RELEASED = {
   guard: 'isOfHost',
   target: '#flow.SCHEDULED.AwaitingRecovery',
-  actions: does(leaveWorker, enqueueWhenDue),
+  actions: does(handOver, enqueueWhenDue),
 } as const
 
 /** A hold that outlived its host still ends: by a resume before the code is back, or by its time. */
@@ -156,7 +156,7 @@ export const flowMachine = base.createMachine({
                 actions: does(
                   countRecovery,
                   nudge,
-                  leaveWorker,
+                  handOver,
                   keepRetryDelay,
                   disarm('retry'),
                   enqueueWhenDue,
@@ -167,7 +167,7 @@ export const flowMachine = base.createMachine({
             RELEASE: {
               guard: 'isOfHost',
               target: 'AwaitingRecovery',
-              actions: does(leaveWorker, keepRetryDelay, disarm('retry'), enqueueWhenDue),
+              actions: does(handOver, keepRetryDelay, disarm('retry'), enqueueWhenDue),
             },
           },
         },
@@ -185,7 +185,7 @@ export const flowMachine = base.createMachine({
           { guard: 'isDueAgain', target: '#flow.RUNNING.Retrying', actions: does(disarm('start')) },
           { guard: 'isDue', target: '#flow.RUNNING.Running', actions: does(disarm('start')) },
         ],
-        SLOT_WAIT: { target: '#flow.SCHEDULED.AwaitingConcurrencySlot', actions: does(queueForSlot) },
+        SLOT_WAIT: { target: '#flow.SCHEDULED.AwaitingConcurrencySlot', actions: does(handOver) },
         FAIL: [{ guard: 'isTimedOut', target: '#flow.FAILED.TimedOut' }, { target: '#flow.FAILED.Failed' }],
         ABANDON: 'CANCELLED',
         CRASH: 'CRASHED',
@@ -246,14 +246,14 @@ export const flowMachine = base.createMachine({
           {
             guard: 'canRecover',
             target: '#flow.SCHEDULED.AwaitingRecovery',
-            actions: does(interrupt, countRecovery, nudge, leaveWorker, enqueueWhenDue),
+            actions: does(interrupt, countRecovery, nudge, handOver, enqueueWhenDue),
           },
           { guard: 'isOfHost', target: '#flow.CRASHED' },
         ],
         RELEASE: {
           guard: 'isOfHost',
           target: '#flow.SCHEDULED.AwaitingRecovery',
-          actions: does(interrupt, leaveWorker, enqueueWhenDue),
+          actions: does(interrupt, handOver, enqueueWhenDue),
         },
         SIGNAL,
         'TIMER.timeout': [

@@ -4,7 +4,7 @@
  *
  * Invariants
  * (F1) `arm` and `disarm` effects follow `context.timers` exactly: whoever adds them up knows what is armed.
- * (F2) Slots go with the worker: whatever takes the worker away gives the slots back.
+ * (F2) A run that leaves its worker for long, or for good, gives its slots back. One that only changes hands keeps them.
  */
 
 import type { Plan } from './chart.ts'
@@ -69,8 +69,11 @@ export const leaveWorker: FlowPlan = ({ policy }) => ({
   effects: policy.limits.length === 0 ? [] : [{ do: 'release-slots' }],
 })
 
-/** As `leaveWorker`, but the place in the line for a slot is kept. */
-export const queueForSlot: FlowPlan = () => ({ set: { worker: null } })
+/**
+ * Nobody hosts the run any more, and it is about to be claimed again: its slots, or its place in the line for them, stay
+ * its own, by their lease. A release that came late would take back what the next host has just been given.
+ */
+export const handOver: FlowPlan = () => ({ set: { worker: null } })
 
 export const countRecovery: FlowPlan = ({ recoveryCount }) => ({ set: { recoveryCount: recoveryCount + 1 } })
 

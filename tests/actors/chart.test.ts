@@ -85,7 +85,7 @@ describe('a step', () => {
     ['BAD_ASSIGN', /the assignment broke/],
     ['LOG', /an action of its own: log/],
   ] as const)(
-    'that throws (%s) is poisoned, and the next one works and has only its own effects',
+    '[scenario 19] that throws (%s) is poisoned, and the next one works and has only its own effects',
     (type, error) => {
       expect(chart.step(START, { type })).toEqual({ is: 'poisoned', error: expect.stringMatching(error) })
       expect(chart.step(START, { type: 'GO' })).toMatchObject({ is: 'moved', effects: [] })

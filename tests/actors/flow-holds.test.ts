@@ -173,7 +173,7 @@ describe('sleeping and waiting', () => {
     expect(flowChart.can(run.state.flow, { type: 'PARK', at: 1, until: null, signals: [] })).toBe(false)
   })
 
-  test('slots go with the worker', () => {
+  test('slots are given back with the worker', () => {
     const policy = { ...FLOW_POLICY, limits: ['db'] }
     const parked = new TestRun({ policy }).running().parked({ until: 60_000 })
     expect(parked.effects).toContainEqual({ do: 'release-slots' })

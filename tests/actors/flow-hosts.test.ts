@@ -66,6 +66,15 @@ describe('a lost host', () => {
     },
   )
 
+  test('its slots stay its own while it changes hands, and are given back when it has crashed', () => {
+    const run = new TestRun({ policy: { ...FLOW_POLICY, limits: ['db'], maxRecoveries: 1 } }).running()
+    run.flow({ type: 'HOST_LOST', epoch: 1, reason: 'gone' })
+    expect(run.effects).not.toContainEqual({ do: 'release-slots' })
+    run.running('w2').flow({ type: 'HOST_LOST', epoch: 2, reason: 'gone' })
+    expect(run.tag).toBe('CRASHED.Crashed')
+    expect(run.effects).toContainEqual({ do: 'release-slots' })
+  })
+
   test('what is left of a retry delay is waited for without a host', () => {
     const run = flowIn('SCHEDULED.AwaitingRetry')
     run.tick(1_000).flow({ type: 'HOST_LOST', epoch: 1, reason: 'gone' })
@@ -95,7 +104,8 @@ describe('a lost host', () => {
   test('a pause outlives its host: with its end, and until it is resumed', () => {
     const run = paused()
     const { due } = run.context.timers.hold ?? {}
-    run.flow({ type: 'HOST_LOST', epoch: 1, reason: 'gone' })
+    const { since } = run.context.hold ?? {}
+    run.tick(500).flow({ type: 'HOST_LOST', epoch: 1, reason: 'gone' })
     expect(run.context.timers.hold?.due).toBe(due)
     run.running('w2')
     expect(run.written.map((record) => record.k === 'flow' && record.s)).toEqual([
@@ -103,6 +113,7 @@ describe('a lost host', () => {
       'PAUSED.Paused',
     ])
     expect(run.context.timers.hold?.due).toBe(due)
+    expect(run.context.hold?.since).toBe(since)
     run.signal('resume')
     expect(run.tag).toBe('RUNNING.Running')
   })

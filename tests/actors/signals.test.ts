@@ -213,6 +213,17 @@ describe('an input', () => {
     })
   })
 
+  test('leaves what was asked for, and what was given, as they were', () => {
+    const defaults = { nested: {} }
+    const schema = { type: 'object', properties: { nested: { properties: { n: { default: 1 } } } } }
+    const given = { v: { nested: {} } }
+    const run = asking(schema, defaults)
+    run.signal('resume', { payload: given })
+    expect(run.state.waits.get('pause-0')?.outcome).toMatchObject({ value: { v: { nested: { n: 1 } } } })
+    expect(given).toEqual({ v: { nested: {} } })
+    expect(run.state.waits.get('pause-0')?.record.input).toEqual({ schema, defaults: { nested: {} } })
+  })
+
   test('that nobody asked for is handed over as it is', () => {
     const run = new TestRun().running()
     run.propose(judgeWait({ id: 'pause-0', kind: 'pause', forMs: null }, run.now))
