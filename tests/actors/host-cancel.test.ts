@@ -77,7 +77,7 @@ describe('cancelling a run', () => {
     await stage.until(() => one.host.hosted === 0)
   })
 
-  it('of a run that nobody hosts is done at once', async () => {
+  it('[scenario 13] of a run that nobody hosts is done at once', async () => {
     const run = await stage.create({ scheduledTime: stage.clock.now() + 60_000 })
     expect(await stage.signal(run, 'cancel')).toMatchObject({
       outcome: 'applied',
@@ -103,7 +103,7 @@ describe('cancelling a run', () => {
     }
   })
 
-  it('of a run that has ended changes nothing', async () => {
+  it('[scenario 18] of a run that has ended changes nothing', async () => {
     const { run } = await start(async () => 1)
     await stage.untilTag(run, 'COMPLETED.Completed')
     const before = await stage.entriesOf(run)
@@ -111,7 +111,7 @@ describe('cancelling a run', () => {
     expect(await stage.entriesOf(run)).toBe(before)
   })
 
-  it('that is sent twice under one key is answered twice the same, and written once', async () => {
+  it('[scenario 16] that is sent twice under one key is answered twice the same, and written once', async () => {
     const { run } = await start((r) => r.task({ task: 'deaf' }, () => wait(600_000)))
     const first = await stage.signal(run, 'cancel', { key: 'once', graceMs: 3_000 })
     const second = await stage.signal(run, 'cancel', { key: 'once', graceMs: 3_000 })

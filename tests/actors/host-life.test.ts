@@ -29,7 +29,7 @@ describe('a host', () => {
     expect(new Set(states.map((state) => state?.flow.tag))).toEqual(new Set(['COMPLETED.Completed']))
   })
 
-  it('claims no more than it has slots, and more as they come free', async () => {
+  it('[scenario 26] claims no more than it has slots, and more as they come free', async () => {
     let running = 0
     let most = 0
     const one = await stage.host(
@@ -50,7 +50,7 @@ describe('a host', () => {
     expect(most).toBe(10)
   })
 
-  it('acknowledges a work item for a run that somebody else has, and forgets it', async () => {
+  it('[scenario 21] acknowledges a work item for a run that somebody else has, and forgets it', async () => {
     const { host } = await stage.host('one', { flow: () => wait(5_000) })
     const run = await stage.create()
     await stage.untilTag(run, 'RUNNING.Running')
@@ -80,7 +80,7 @@ describe('a host', () => {
     expect(await stage.drive(stage.home.broker.queue.depth('default'))).toBe(0)
   })
 
-  it('that begins a run under a key that is taken tells which one it is', async () => {
+  it('[scenario 6] that begins a run under a key that is taken tells which one it is', async () => {
     const one = await stage.host('one', { flow: () => wait(1_000) })
     const first = await stage.begin(one, { idempotencyKey: 'same' })
     expect(await stage.begin(one, { idempotencyKey: 'same' })).toBe(first)
@@ -123,7 +123,7 @@ describe('a host that stops', () => {
         })
     }
 
-  it('lets running bodies end, begins nothing new, and gives its runs back at no cost', async () => {
+  it('[scenario 25] lets running bodies end, begins nothing new, and gives its runs back at no cost', async () => {
     const bodies: string[] = []
     const one = await stage.host('one', { flow: flow(bodies, 5_000) })
     const run = await stage.begin(one)
@@ -140,7 +140,7 @@ describe('a host that stops', () => {
     expect((await stage.stateOf(run)).flow.context).toMatchObject({ recoveryCount: 0, runCount: 1 })
   })
 
-  it('does not wait for bodies longer than it was told', async () => {
+  it('[scenario 25] does not wait for bodies longer than it was told', async () => {
     const bodies: string[] = []
     const one = await stage.host('one', { flow: flow(bodies, 600_000) }, { drainMs: 3_000 })
     const run = await stage.begin(one)

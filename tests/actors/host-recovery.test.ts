@@ -41,7 +41,7 @@ describe('a host that dies', () => {
     ]),
   ]
   for (const [operation, fault, nth] of crashes)
-    it(`at the ${nth}. ${operation} (${fault}) is followed by another; no finished task is run again`, async () => {
+    it(`[scenario 20, 21, 22] at the ${nth}. ${operation} (${fault}) is followed by another; no finished task is run again`, async () => {
       const bodies = new Map<string, number>()
       const flow = fiveTasks(bodies)
       const one = await stage.host('one', { flow }, {}, { plan: { rules: [{ operation, fault, nth }] } })
@@ -90,7 +90,7 @@ describe('a host that dies', () => {
 })
 
 describe('a zombie', () => {
-  it('frozen past its lease and thawed is fenced, stops its code, and changes nothing', async () => {
+  it('[scenario 23] frozen past its lease and thawed is fenced, stops its code, and changes nothing', async () => {
     const aborted: unknown[] = []
     const bodies: string[] = []
     const flow =
@@ -162,7 +162,7 @@ describe('a worker that loses its lease', () => {
     await stage.untilTag(run, 'SCHEDULED.AwaitingRecovery')
   })
 
-  it('goes on when the broker was away for a minute: what runs finishes, nothing new begins, then all is written', async () => {
+  it('[scenario 34] goes on when the broker was away for a minute: what runs finishes, nothing new begins, then all is written', async () => {
     const began: string[] = []
     const flow: Program = async (run) => {
       const body = (name: string, ms: number) => () => {

@@ -123,7 +123,7 @@ describe('a pause from outside', () => {
     ])
   })
 
-  it('gives the same history whether the host applies it or, silent, is passed by', async () => {
+  it('[scenario 14] gives the same history whether the host applies it or, silent, is passed by', async () => {
     const flow: Program = async (r) => {
       await r.task(
         { task: 'long' },

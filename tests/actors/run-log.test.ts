@@ -122,7 +122,7 @@ describe('the log of an opened run', () => {
     await stage.drive(log.close())
   })
 
-  it('judges again, in order, when somebody else has written first', async () => {
+  it('[scenario 1] judges again, in order, when somebody else has written first', async () => {
     const log = await openLog()
     await stage.signal(run, 'cancel')
     const seen: string[] = []
@@ -166,7 +166,7 @@ describe('the log of an opened run', () => {
     await stage.drive(Promise.all([worker.close(), other.close()]))
   })
 
-  it('lets 32 writers say 20 things each, losing none and leaving no gap', async () => {
+  it('[scenario 2] lets 32 writers say 20 things each, losing none and leaving no gap', async () => {
     const logs = []
     for (let i = 0; i < 32; i++) logs.push(await openLog())
     await stage.drive(
@@ -204,7 +204,7 @@ describe('the log of an opened run', () => {
 
 describe('an answer that was lost on the way', () => {
   for (const fault of ['lose-after', 'lose-before'] as const)
-    it(`is found out, and the entry is written once (${fault})`, async () => {
+    it(`[scenario 3] is found out, and the entry is written once (${fault})`, async () => {
       const machine = await stage.machine('deaf', {
         plan: { rules: [{ operation: 'log.append', fault, nth: 1 }], settleMs: 200 },
       })
@@ -215,7 +215,7 @@ describe('an answer that was lost on the way', () => {
       await stage.drive(log.close())
     })
 
-  it('waits for as long as the broker is away, and then everything goes through', async () => {
+  it('[scenario 34] waits for as long as the broker is away, and then everything goes through', async () => {
     const machine = await stage.machine('away', { plan: { settleMs: 1_000 } })
     const log = await openLog(machine)
     machine.broker.cut(60_000)
@@ -321,7 +321,7 @@ describe('what waits to be written', () => {
 })
 
 describe('what is refused', () => {
-  it('is a record that is too large, and the run goes on as it was', async () => {
+  it('[scenario 8] is a record that is too large, and the run goes on as it was', async () => {
     const log = await openLog()
     const tooLarge: Judge = () => ({
       is: 'write',

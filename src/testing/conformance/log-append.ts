@@ -74,7 +74,7 @@ export const appendCases = [
       assert.equal((await one.log.append(subject, ['"stale"'], { expect: 1 })).outcome, 'conflict')
     },
 
-    'of two writers on one revision exactly one wins, every time': async (t) => {
+    '[scenario 1] of two writers on one revision exactly one wins, every time': async (t) => {
       const [one, two] = [await t.connect(), await t.connect()]
       const subject = t.subject()
       for (let rev = 0; rev < 40; rev++) {
@@ -107,7 +107,7 @@ export const appendCases = [
       }
     },
 
-    'thirty-two writers on one subject land all their events, in dense revisions': async (t) => {
+    '[scenario 2] thirty-two writers on one subject land all their events, in dense revisions': async (t) => {
       const connections = await Promise.all([t.connect(), t.connect(), t.connect(), t.connect()])
       const subject = t.subject()
       const write = async (writer: number) => {
@@ -134,7 +134,7 @@ export const appendCases = [
         )
     },
 
-    'an append repeated with its nonce gets the first answer again': async (t) => {
+    '[scenario 3] an append repeated with its nonce gets the first answer again': async (t) => {
       const broker = await t.connect()
       const subject = t.subject()
       const first = await mustAppend(broker, subject, 0, ['once'], 'same')
@@ -144,7 +144,7 @@ export const appendCases = [
       assert.equal((await readAll(broker, subject)).length, 1)
     },
 
-    'a lost answer is found again after others have appended on top': async (t) => {
+    '[scenario 4] a lost answer is found again after others have appended on top': async (t) => {
       const [one, two] = [await t.connect(), await t.connect()]
       const subject = t.subject()
       await mustAppend(one, subject, 0)

@@ -37,7 +37,7 @@ export const archiveCases = cases('log', {
     }
   },
 
-  'an archived subject never comes back to life': async (t) => {
+  '[scenario 7] an archived subject never comes back to life': async (t) => {
     const [one, two] = [await t.connect(), await t.connect()]
     const subject = t.subject()
     await fill(one, subject, 3)

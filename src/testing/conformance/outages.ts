@@ -20,7 +20,7 @@ const unavailable = (error: unknown) => isCallboardError(error, 'CB_E_BROKER_UNA
 export const cutCases = cases(
   'broker',
   {
-    'an append that cannot be settled in time is unknown, and repeating it finds out': async (t) => {
+    '[scenario 5] an append that cannot be settled in time is unknown, and repeating it finds out': async (t) => {
       const broker = await t.connect(HASTY)
       const subject = t.subject()
       await mustAppend(broker, subject, 0)
@@ -188,7 +188,7 @@ export const restartCases = cases(
       assert.equal((await broker.objects.get('o'))?.bytes, 200_000)
     },
 
-    'writers and followers go on through a restart: nothing acknowledged is lost or doubled': async (t) => {
+    '[scenario 33] writers and followers go on through a restart: nothing acknowledged is lost or doubled': async (t) => {
       const [writer, reader] = [await t.connect(), await t.connect()]
       const tail = await t.tail(reader, 'start')
       const subjects = Array.from({ length: 4 }, () => t.subject())

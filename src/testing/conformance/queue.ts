@@ -97,7 +97,7 @@ export const queueCases = cases('queue', {
     assert.deepEqual(idsOf(await claimAll(broker, ['q'], 4, 1)), ['urgent', 'old-2', 'old-3', 'old-4'])
   },
 
-  'queues named earlier are served first, strictly, whatever the priorities': async (t) => {
+  '[prefect 62] queues named earlier are served first, strictly, whatever the priorities': async (t) => {
     const broker = await t.connect()
     for (const queue of ['c', 'b', 'a'])
       for (const priority of [3, 0] as const)

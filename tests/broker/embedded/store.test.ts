@@ -159,7 +159,7 @@ describe('a folder that can be a store', () => {
   })
 })
 
-test('a cursor from before a store was wiped is lost, not somewhere else', async () => {
+test('[scenario 35] a cursor from before a store was wiped is lost, not somewhere else', async () => {
   const dir = await closedStore()
   const first = await startBroker(`embedded:${dir}`)
   const cursor = await first.log.end()

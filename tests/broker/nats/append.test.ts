@@ -50,7 +50,7 @@ function reconnect(): void {
 }
 
 describe('an append whose answer is lost', () => {
-  test('is found to have landed, and is there once', async () => {
+  test('[scenario 3] is found to have landed, and is there once', async () => {
     proxy.stall('to-client')
     const appending = near.log.append(subject, ['"mine"'], { expect: 0, nonce: 'n' })
     await standsAt(1)
@@ -59,7 +59,7 @@ describe('an append whose answer is lost', () => {
     expect(await revsOf(far, subject)).toEqual([1])
   })
 
-  test('is found under what others have appended on top of it', async () => {
+  test('[scenario 4] is found under what others have appended on top of it', async () => {
     await fill(near, subject, 2)
     proxy.stall('to-client')
     const appending = near.log.append(subject, ['"mine"'], { expect: 2, nonce: 'n' })
@@ -128,7 +128,7 @@ describe('an append whose answer is lost', () => {
 describe('a server that stands still', () => {
   const hasty = { settleMs: 600, callTimeoutMs: 200 }
 
-  test('makes an append unknown; what lands late is found by repeating it, and is there once', async () => {
+  test('[scenario 5] makes an append unknown; what lands late is found by repeating it, and is there once', async () => {
     await using broker = await started(server.url, hasty)
     await fill(broker, subject, 1)
     await server.pause()
@@ -143,7 +143,7 @@ describe('a server that stands still', () => {
     expect(await revsOf(far, subject)).toEqual([1, 2])
   })
 
-  test('never lets two stand on one revision, whoever lands first', async () => {
+  test('[scenario 5] never lets two stand on one revision, whoever lands first', async () => {
     await using one = await started(server.url, hasty)
     await using two = await started(server.url, hasty)
     for (let round = 0; round < 3; round++) {
@@ -232,7 +232,7 @@ describe('a stream', () => {
     expect(found.headers?.get('Nats-Subject')).toMatch(/^cb\.1\.log\.\d\d\.[0-9a-v]{28}$/)
   })
 
-  test('refuses purges and rollups, which would lose entries', async () => {
+  test('[scenario 37] refuses purges and rollups, which would lose entries', async () => {
     await fill(far, subject, 3)
     await using nc = await rawConnection(server.url)
     const purge = await jsApi<{ error?: { description: string } }>(nc, 'STREAM.PURGE.CB_LOG', {

@@ -74,7 +74,7 @@ describe('archiving', () => {
     expect((await broker.log.last(subject))?.records).toEqual(['end'])
   })
 
-  test('moves no other consumer past what it has not seen', async () => {
+  test('[scenario 37] moves no other consumer past what it has not seen', async () => {
     await using broker = await started(urlOf('all'))
     const [gone, ...kept] = Array.from({ length: 6 }, () => newSubject())
     for (const subject of [gone ?? '', ...kept]) await fill(broker, subject, 4)

@@ -8,7 +8,7 @@ import { newSubject, started, until } from './fixture.ts'
 const ROUNDS = 4
 const SUBJECTS = 40
 
-test('nothing that was acknowledged is lost or doubled, in the log, the queue, the keys and the objects', async () => {
+test('[scenario 33] nothing that was acknowledged is lost or doubled, in the log, the queue, the keys and the objects', async () => {
   await using server = await startNats()
   await using broker = await started(server.url)
   await using reader = await started(server.url)

@@ -227,7 +227,7 @@ describe('a log that was wiped or replaced behind our back', () => {
   })
   afterEach(() => own[Symbol.asyncDispose]())
 
-  test('ends a following that was under way, and refuses its cursor, also once the streams are made anew', async () => {
+  test('[scenario 35] ends a following that was under way, and refuses its cursor, also once the streams are made anew', async () => {
     await using old = await started(`${own.url}?${SMALL}`)
     const { entries, following } = await tail(old)
     await fill(old, newSubject(), 5)

@@ -231,7 +231,7 @@ describe('start is refused with one clear error', () => {
     expect(await streamsOf(server.url)).not.toContain('OLD_LOG')
   })
 
-  test('when replicas are asked of a server on which they lose the compare-and-set', async () => {
+  test('[scenario 36] when replicas are asked of a server on which they lose the compare-and-set', async () => {
     const error = await rejection(brokerAt(`${server.url}?prefix=rep&replicas=3`).start())
     expect(codeOf(error)).toBe('CB_E_BROKER_TOO_OLD')
     expect(error.message).toMatch(/replicas=3 needs nats-server 2\.9\.21.*2\.9\.10.*several appends/)
@@ -246,7 +246,7 @@ describe('start is refused with one clear error', () => {
     ['LOG', { allow_direct: false }, 'allow_direct'],
     ['LOG', { max_bytes: -1 }, 'max_bytes'],
     ['WORK', { max_msgs: 5 }, 'max_msgs'],
-  ])('when the stream %s has drifted to %o, naming the field', async (stream, change, field) => {
+  ])('[scenario 36] when the stream %s has drifted to %o, naming the field', async (stream, change, field) => {
     const prefix = `s${prefixes++}`
     const url = `${server.url}?prefix=${prefix}&work_bytes=8M&objects_bytes=8M`
     await (await started(`${url}&log_bytes=16M`)).stop()
