@@ -11,7 +11,7 @@
 import { createHash } from 'node:crypto'
 import type { FlowTimer, StateTag, Target, TaskTimer } from '../actors/index.ts'
 import type { Cursor, Objects } from '../broker/index.ts'
-import { type Deps, isJsonObject, type JsonValue } from '../core/index.ts'
+import { type Deps, isJsonObject, isRetryable, type JsonValue } from '../core/index.ts'
 import { type ArmedTimer, armedTimer, bareRow, type RunRow, timersOf } from './run-row.ts'
 
 const VERSION = 1
@@ -41,7 +41,7 @@ export function encodeCheckpoint(
   return Buffer.from(`${JSON.stringify(head)}\n${body}`)
 }
 
-/** Undefined when there is none that can be used (K1). */
+/** Undefined when there is none that can be used (K1). @throws what passes by itself: the broker is away */
 export async function loadCheckpoint(
   objects: Objects,
   { logger }: Pick<Deps, 'logger'>,
@@ -57,6 +57,7 @@ export async function loadCheckpoint(
       'the checkpoint of a partition is damaged or of another version; its log is read from the start',
     )
   } catch (error) {
+    if (isRetryable(error)) throw error
     logger.warn(
       { partition, error },
       'the checkpoint of a partition cannot be read; its log is read from the start',

@@ -12,8 +12,8 @@
 
 import { decodeEntry, openRun } from '../actors/index.ts'
 import type { Broker, Cursor, Entry } from '../broker/index.ts'
-import { assertNever, type Deps, isCallboardError, isRetryable } from '../core/index.ts'
-import { checkpointKey, encodeCheckpoint, loadCheckpoint } from './checkpoint.ts'
+import { assertNever, type Deps, isCallboardError, isRetryable, sleep } from '../core/index.ts'
+import { type Checkpoint, checkpointKey, encodeCheckpoint, loadCheckpoint } from './checkpoint.ts'
 import type { Follower } from './following.ts'
 import { settled, within } from './limiter.ts'
 import {
@@ -50,6 +50,7 @@ const POSTPONED = 10_000
 const UNDER_WAY = 1_000
 /** Postponed effects under way at a time. */
 const AT_ONCE = 64
+const LOAD_AGAIN_MS = 500
 /** How long a hand-over waits for effects under way. */
 const HAND_OVER_MS = 5_000
 
@@ -113,16 +114,16 @@ export class Partition implements Follower {
   #do(command: PartitionCommand): void {
     switch (command.do) {
       case 'take-over':
-        this.#begin(this.#takeOver(this.#life))
+        this.#begin(this.#life, this.#takeOver(this.#life))
         return
       case 'act':
         this.#act(this.#life)
         return
       case 'hand-over':
-        this.#begin(this.#handOver(this.#life))
+        this.#begin(this.#life, this.#handOver(this.#life))
         return
       case 'release':
-        this.#begin(this.#release(this.#life))
+        this.#begin(this.#life, this.#release(this.#life))
         return
       case 'drop':
         this.#drop()
@@ -132,23 +133,42 @@ export class Partition implements Follower {
     }
   }
 
-  #begin(work: Promise<void>): void {
-    work.catch((error) => {
-      this.#edge.deps.logger.error(
+  #begin(life: Life, work: Promise<void>): void {
+    work.catch(async (error) => {
+      const { deps, release } = this.#edge
+      deps.logger.error(
         { partition: this.partition, error },
-        'a partition could not be handed on; its lease runs out',
+        'a partition could not be taken over or handed on',
       )
+      if (life.isOver) return
+      await release(this.partition)
+      if (!life.isOver) this.send({ type: 'LOST' })
     })
   }
 
   async #takeOver(life: Life): Promise<void> {
-    const { broker, deps, following } = this.#edge
-    const checkpoint = await loadCheckpoint(broker.objects, deps, this.partition)
+    const checkpoint = await this.#load(life)
     if (life.isOver) return
     for (const row of checkpoint?.rows ?? []) this.table.adopt(row)
     this.cursor = checkpoint?.cursor
     this.retained = checkpoint?.retained
-    following.join(this)
+    this.#edge.following.join(this)
+  }
+
+  async #load(life: Life): Promise<Checkpoint | undefined> {
+    const { broker, deps } = this.#edge
+    while (!life.isOver) {
+      try {
+        return await loadCheckpoint(broker.objects, deps, this.partition)
+      } catch (error) {
+        deps.logger.debug(
+          { partition: this.partition, error },
+          'a checkpoint could not be read; it is tried again',
+        )
+        await sleep(deps.clock, LOAD_AGAIN_MS, undefined, { ref: false })
+      }
+    }
+    return undefined
   }
 
   #act(life: Life): void {
@@ -169,7 +189,7 @@ export class Partition implements Follower {
 
   async #handOver(life: Life): Promise<void> {
     this.#edge.following.leave(this.partition)
-    await life.handling
+    await life.handling.catch(() => {}) // whoever follows has heard of it
     await life.saving
     this.#performPostponed(life)
     await this.#save(life)

@@ -329,6 +329,33 @@ describe('a take-over', () => {
     await expectStarted(runs, due, 1_000)
   })
 
+  test('waits for a checkpoint that cannot be read just now, and reads no more of the log for it', async () => {
+    const one = await stage.scheduler('one')
+    await until(stage, () => isHolding(one))
+    await stage.createMany(5, () => ({ scheduledTime: stage.clock.now() + 60_000 }))
+    await stage.clock.advance(100)
+    await stage.drive(one.stop())
+    const machine = await stage.machine('two')
+    const { objects, log } = machine.broker
+    let failures = 100
+    const get: typeof objects.get = (key) =>
+      failures-- > 0
+        ? Promise.reject(new CallboardError('CB_E_BROKER_UNAVAILABLE', 'It did not answer in time.'))
+        : objects.get(key)
+    const begun: unknown[] = []
+    const follow: typeof log.follow = (filter, from, handler) => {
+      begun.push(from)
+      return log.follow(filter, from, handler)
+    }
+    const broker = { ...machine.broker, objects: { ...objects, get }, log: { ...log, follow } }
+    const two = createScheduler(broker, machine.deps, { id: 'two' })
+    await stage.drive(two.start())
+    await until(stage, () => isHolding(two))
+    expect(two.status().runs).toBe(5)
+    expect(begun).not.toContain('start')
+    await stage.drive(two.stop())
+  })
+
   test('happens again and again without losing or doubling anything', async () => {
     const due = stage.clock.now() + 45_000
     const runs: string[] = []
