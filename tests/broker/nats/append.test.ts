@@ -31,7 +31,8 @@ let far: OpenBroker
 let subject: string
 beforeEach(async () => {
   proxy = await startProxy(() => server.port)
-  near = await started(`nats://127.0.0.1:${proxy.port}`)
+  // A loss is to be noticed by the loss, not by a time-out: this one is longer than any test.
+  near = await started(`nats://127.0.0.1:${proxy.port}`, { callTimeoutMs: 60_000, settleMs: 60_000 })
   far = await started(server.url)
   subject = newSubject()
 })
@@ -122,6 +123,25 @@ describe('an append whose answer is lost', () => {
     proxy.restore()
     expect(await appending).toEqual({ outcome: 'conflict', rev: 3 })
     expect(await revsOf(far, subject)).toEqual([1, 2, 3])
+  })
+})
+
+describe('an append that the server calls outdated', () => {
+  test('though nothing stands where it would, is tried again and lands', async () => {
+    let spoilt = 0
+    const rewrite = (chunk: Buffer, direction: string) => {
+      const text = chunk.toString('latin1')
+      const spoil = direction === 'to-server' && spoilt < 2 && text.includes('Subject-Sequence: 0\r\n')
+      if (spoil) spoilt++
+      return spoil
+        ? Buffer.from(text.replace('Subject-Sequence: 0\r\n', 'Subject-Sequence: 9\r\n'), 'latin1')
+        : chunk
+    }
+    await using spoiling = await startProxy(() => server.port, { rewrite })
+    await using broker = await started(`nats://127.0.0.1:${spoiling.port}`)
+    expect(await mustAppend(broker, subject, 0)).toMatchObject({ rev: 1 })
+    expect(spoilt).toBe(2)
+    expect(await revsOf(far, subject)).toEqual([1])
   })
 })
 

@@ -206,6 +206,33 @@ describe('a following', () => {
     proxy = undefined
   })
 
+  test('notices a message that got lost on its way, and has it sent again', async () => {
+    let dropped = 0
+    const rewrite = (chunk: Buffer, direction: string) => {
+      const whole = direction === 'to-client' && dropped < 3 ? firstEntryIn(chunk) : undefined
+      if (!whole) return chunk
+      dropped++
+      return Buffer.concat([chunk.subarray(0, whole.begin), chunk.subarray(whole.end)])
+    }
+    await using proxy = await startProxy(() => server.port, { rewrite })
+    await using follower = await started(`nats://127.0.0.1:${proxy.port}?prefix=${prefix}&${SMALL}`)
+    const { entries, following } = await tail(follower)
+    const subject = newSubject()
+    await fill(broker, subject, 40)
+    await until(() => entries.length >= 40)
+    expectDense(entries)
+    expect([entries.length, dropped]).toEqual([40, 3])
+    await following.stop()
+  })
+
+  /** Where the first entry that a consumer delivered stands in these bytes, if it is there from end to end. */
+  function firstEntryIn(chunk: Buffer): { begin: number; end: number } | undefined {
+    const head = /HMSG \S+\.log\.\S+ \d+ \$JS\.ACK\.\S+ \d+ (\d+)\r\n/.exec(chunk.toString('latin1'))
+    if (!head) return undefined
+    const end = head.index + head[0].length + Number(head[1]) + 2
+    return end <= chunk.length ? { begin: head.index, end } : undefined
+  }
+
   test.each([
     ['is no entry', '{"hello":"world"}', 'CB_E_STORE_DAMAGED'],
     ['is of a newer format', '{"v":2}', 'CB_E_STORE_TOO_NEW'],

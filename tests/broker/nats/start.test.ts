@@ -246,17 +246,20 @@ describe('start is refused with one clear error', () => {
     ['LOG', { allow_direct: false }, 'allow_direct'],
     ['LOG', { max_bytes: -1 }, 'max_bytes'],
     ['WORK', { max_msgs: 5 }, 'max_msgs'],
-  ])('[scenario 36] when the stream %s has drifted to %o, naming the field', async (stream, change, field) => {
-    const prefix = `s${prefixes++}`
-    const url = `${server.url}?prefix=${prefix}&work_bytes=8M&objects_bytes=8M`
-    await (await started(`${url}&log_bytes=16M`)).stop()
-    await reconfigure(`${prefix.toUpperCase()}_${stream}`, change)
-    const error = await rejection(brokerAt(url).start())
-    expect(codeOf(error)).toBe('CB_E_STREAM_DRIFT')
-    expect(error.message).toContain(`${prefix.toUpperCase()}_${stream}`)
-    expect(error.message).toContain(field)
-    expect(error).toMatchObject({ details: { field } })
-  })
+  ])(
+    '[scenario 36] when the stream %s has drifted to %o, naming the field',
+    async (stream, change, field) => {
+      const prefix = `s${prefixes++}`
+      const url = `${server.url}?prefix=${prefix}&work_bytes=8M&objects_bytes=8M`
+      await (await started(`${url}&log_bytes=16M`)).stop()
+      await reconfigure(`${prefix.toUpperCase()}_${stream}`, change)
+      const error = await rejection(brokerAt(url).start())
+      expect(codeOf(error)).toBe('CB_E_STREAM_DRIFT')
+      expect(error.message).toContain(`${prefix.toUpperCase()}_${stream}`)
+      expect(error.message).toContain(field)
+      expect(error).toMatchObject({ details: { field } })
+    },
+  )
 
   test('when a stream of that name is not ours, or from a newer layout; neither is touched', async () => {
     await using nc = await rawConnection(server.url)

@@ -5,6 +5,7 @@ import { Objm } from '@nats-io/obj'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { KvChange } from '../../../src/broker/index.ts'
 import { type NatsServer, startNats } from '../../support/nats-server.ts'
+import { startProxy } from '../../support/proxy.ts'
 import { jsApi, type OpenBroker, rawConnection, started, until } from './fixture.ts'
 
 let server: NatsServer
@@ -58,6 +59,23 @@ describe('keys', () => {
     const theirs = await new Kvm(nc).open('cb_safe')
     await expect(theirs.purge('k')).rejects.toThrow(/rollup/)
     expect((await bucket.get('k'))?.value).toBe(1)
+  })
+
+  test('whose update is refused though nobody changed them are updated in the end', async () => {
+    const direct = await broker.kv.bucket('spoilt')
+    const revision = await direct.put('k', 1)
+    let spoilt = false
+    const rewrite = (chunk: Buffer, direction: string) => {
+      const text = chunk.toString('latin1')
+      if (direction === 'to-client' || spoilt || !text.includes('Subject-Sequence: 1\r\n')) return chunk
+      spoilt = true
+      return Buffer.from(text.replace('Subject-Sequence: 1\r\n', 'Subject-Sequence: 9\r\n'), 'latin1')
+    }
+    await using proxy = await startProxy(() => server.port, { rewrite })
+    await using spoiling = await started(`nats://127.0.0.1:${proxy.port}`)
+    const bucket = await spoiling.kv.bucket('spoilt')
+    expect(await bucket.update('k', 2, revision)).toBe(revision + 1)
+    expect([spoilt, (await direct.get('k'))?.value]).toEqual([true, 2])
   })
 
   test('that were read from the leader are the same as those read from any replica', async () => {
