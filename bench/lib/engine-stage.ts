@@ -1,6 +1,7 @@
 /**
- * An engine to be measured: a host and a scheduler in this process, on the stand's broker, and a client that starts runs
- * through the queue and learns of their end from the log, as somebody elsewhere would.
+ * An engine to be measured: a host and a scheduler in this process, on the stand's broker; and, once somebody submits
+ * through it, a client that starts runs through the queue and learns of their end from the log, as somebody elsewhere
+ * would.
  */
 
 import {
@@ -16,7 +17,7 @@ import {
   type StateTag,
   sendSignal,
 } from '../../src/actors/index.ts'
-import type { Broker, Entry } from '../../src/broker/index.ts'
+import type { Broker, Entry, Following } from '../../src/broker/index.ts'
 import { isJsonObject, type JsonValue, mintId, systemDeps } from '../../src/core/index.ts'
 import { createScheduler } from '../../src/scheduler/index.ts'
 
@@ -38,7 +39,7 @@ export interface Submitted {
   readonly completed: Promise<void>
 }
 
-export const POLICY: FlowPolicy = {
+const POLICY: FlowPolicy = {
   retries: 0,
   maxRecoveries: 3,
   onCrash: 'recover',
@@ -67,12 +68,16 @@ export async function openEngine(broker: Broker): Promise<EngineStage> {
   await host.start()
   await scheduler.start()
   const ends = new Map<string, (tag: StateTag) => void>()
-  const following = await broker.log.follow({ partitions: 'all' }, 'tail', (entries) => {
-    for (const entry of entries) {
-      const tag = endIn(entry)
-      if (tag !== undefined) ends.get(entry.subject)?.(tag)
-    }
-  })
+  let watching: Promise<Following> | undefined
+  const watch = () => {
+    watching ??= broker.log.follow({ partitions: 'all' }, 'tail', (entries) => {
+      for (const entry of entries) {
+        const tag = endIn(entry)
+        if (tag !== undefined) ends.get(entry.subject)?.(tag)
+      }
+    })
+    return watching
+  }
   return {
     broker,
     define(program) {
@@ -82,6 +87,7 @@ export async function openEngine(broker: Broker): Promise<EngineStage> {
     },
     call: async (flow, parameters) => resultOf(await host.begin(newRun(flow, parameters))),
     async submit(flow, parameters) {
+      await watch()
       const id = mintId(deps)
       const completed = new Promise<void>((resolve, reject) => {
         ends.set(id, (tag) => {
@@ -103,7 +109,7 @@ export async function openEngine(broker: Broker): Promise<EngineStage> {
         throw new Error(`A resume of run ${run} was answered ${JSON.stringify(answer)}.`)
     },
     async close() {
-      await following.stop()
+      await (await watching)?.stop()
       await host.stop()
       await scheduler.stop()
     },

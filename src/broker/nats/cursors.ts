@@ -25,13 +25,13 @@ export function cursorOf(identity: string, seq: number): Cursor {
 
 /** @throws CB_E_CURSOR_INVALID */
 export function positionOf(cursor: Cursor): Position {
-  const [, stream = '', seq = ''] = CURSOR_PATTERN.exec(String(cursor)) ?? []
-  if (stream === '')
+  const match = CURSOR_PATTERN.exec(String(cursor))
+  if (match === null)
     throw new CallboardError(
       'CB_E_CURSOR_INVALID',
       `"${String(cursor).slice(0, 80)}" is not a cursor of a NATS broker. Use one as it was received, or "start" or "tail".`,
     )
-  return { stream, seq: Number(seq) }
+  return { stream: match[1] ?? '', seq: Number(match[2]) }
 }
 
 /** @throws CB_E_CURSOR_INVALID also when they belong to different streams */

@@ -71,6 +71,8 @@ function run(home: LogHome, feed: Feed, filter: FollowFilter, start: Start, hand
     if (start.end < start.from) caughtUp.resolve()
     while (!stopping) {
       const items = await feed.take()
+      // In a turn of its own: whoever waits for the answer to an append goes on first, and sends the next one.
+      await new Promise<void>((resolve) => home.link.deps.clock.defer(resolve))
       if (stopping) return
       const entries: Entry[] = []
       for (const item of items) {
