@@ -114,16 +114,14 @@ export interface RetryQuestion {
 export async function retryDelay(policy: RetryPolicy, question: RetryQuestion): Promise<number | null> {
   const { error, failures, draw, now } = question
   if (failures > (policy.retries ?? 0) || isNonRetryable(error)) return null
-  if (policy.condition !== undefined) {
-    try {
-      if (!(await policy.condition(error, failures))) return null
-    } catch {
-      return null
-    }
+  try {
+    if (policy.condition !== undefined && !(await policy.condition(error, failures))) return null
+    const waited = withJitter(plainDelay(policy.delayMs ?? 0, failures), policy.jitterFactor ?? 0, draw)
+    if (policy.budget !== undefined && !policy.budget.take(now)) return null
+    return Math.max(waited, Math.ceil(retryAfterOf(error, now) ?? 0))
+  } catch {
+    return null // what cannot decide for a retry decides against it
   }
-  if (policy.budget !== undefined && !policy.budget.take(now)) return null
-  const waited = withJitter(plainDelay(policy.delayMs ?? 0, failures), policy.jitterFactor ?? 0, draw)
-  return Math.max(waited, Math.ceil(retryAfterOf(error, now) ?? 0))
 }
 
 /** A bucket of retries for one target: an outage must not be answered with every caller's retries at once. */
