@@ -4,6 +4,6 @@
  * `observer.ts` what must hold.
  */
 
-export { PROGRAM_NAMES, type ProgramName } from './programs.ts'
+export type { ProgramName } from './programs.ts'
 export { type Mishap, type PlannedRun, type Scenario, scenarioOf, smaller } from './scenario.ts'
 export { type SimulationOptions, type SimulationReport, simulate } from './simulate.ts'
