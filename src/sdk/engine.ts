@@ -32,6 +32,8 @@ export interface EngineStart extends StartOptions {
 export interface EngineOptions {
   readonly env: Environment
   readonly host?: Partial<HostSettings>
+  /** `true`: a run that was started counts as waited for until it ends. Default `false`. */
+  readonly countsStarted?: boolean
   /** For host and scheduler, when they are to log less than runs do. Default: those of `env`. */
   readonly quiet?: Deps
   /** `false`: none; timers are then fired by whoever else holds the partitions. */
@@ -58,6 +60,7 @@ bringAllParts()
 /** Over a broker that is started. */
 export function createEngine({
   env,
+  countsStarted = false,
   host: hostSettings,
   quiet = env.deps,
   scheduler: schedulerOptions,
@@ -91,6 +94,13 @@ export function createEngine({
     return host.begin(input)
   }
 
+  /** Nobody else has the code of these runs: this process stays for them. */
+  async function untilEnd(run: string): Promise<void> {
+    waiting++
+    await client.wait(run).catch(() => {})
+    waiting--
+  }
+
   return {
     life,
     env,
@@ -113,6 +123,7 @@ export function createEngine({
     },
     async start<R>(flow: FlowDefinition, parameters: unknown, options: EngineStart = {}) {
       const { run } = await begin(flow, parameters, options)
+      if (countsStarted) void untilEnd(run)
       return client.handle<R>(run)
     },
   }

@@ -45,6 +45,7 @@ export async function openLocalEngine(closed: () => void): Promise<Engine> {
   const engine = createEngine({
     env,
     quiet,
+    countsStarted: true,
     host: { leaseMs: settings.workerLease, parkAfterMs: settings.parkAfter, drainMs: 1_000 },
     scheduler: { preferred: false, workerLeaseMs: settings.workerLease },
   })

@@ -154,10 +154,11 @@ export class RunClient {
       wake()
     }
     const following = await this.#env.broker.log.follow({ partitions: 'all' }, 'tail', grown)
-    following.ended.catch((error) => {
-      failure = { error }
+    const over = (error: unknown) => {
+      failure ??= { error }
       wake()
-    })
+    }
+    following.ended.then(() => over(stopped(run)), over)
     signal.addEventListener('abort', () => wake(), { once: true })
     try {
       while (!signal.aborted) {
@@ -190,6 +191,13 @@ export async function stateOfRun(
     ...(state.message === undefined ? {} : { message: state.message }),
     ...(failure === undefined || parseTag(flow.tag).type === 'COMPLETED' ? {} : { error: errorOf(failure) }),
   })
+}
+
+function stopped(run: string): CallboardError {
+  return new CallboardError(
+    'CB_E_STOPPED',
+    `Run ${run} is not watched any more: the connection to the broker was closed.`,
+  )
 }
 
 function missing(run: string): CallboardError {

@@ -303,9 +303,9 @@ class Call {
     }
   }
 
-  async #remember(cache: CacheLookup, { tag, value }: Settled, state: State): Promise<void> {
-    if (tag !== 'COMPLETED.Completed' || state.error !== undefined || this.#live !== undefined)
-      return cache.release()
+  async #remember(cache: CacheLookup, { replayed, tag, value }: Settled, state: State): Promise<void> {
+    const isNew = !replayed && tag === 'COMPLETED.Completed'
+    if (!isNew || state.error !== undefined || this.#live !== undefined) return cache.release()
     const remember = () => cache.remember(encodeToJson(value, 'result'))
     const { transaction } = this.#scope
     if (transaction === undefined) return remember()

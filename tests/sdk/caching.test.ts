@@ -156,6 +156,18 @@ describe('a cached task', () => {
     expect(calls).toHaveLength(2)
   })
 
+  test('that is replayed does not remember its old result anew', async () => {
+    const { counted } = counting('cache-11', { cachePolicy: inputs, cacheExpiration: '1h' })
+    await stage.play(
+      flow('cache-flow-11', async () => {
+        await counted('x')
+        await sleep('50m') // leaves the process; what is above is replayed
+      }),
+    )
+    await stage.harness.advance('20m')
+    expect(await resultOf(flow('cache-flow-11b', async () => counted('x')))).toBe('result 2')
+  })
+
   test('that failed is not remembered', async () => {
     let calls = 0
     const flaky = task({ name: 'cache-10', cachePolicy: inputs }, async () => {
