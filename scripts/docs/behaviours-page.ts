@@ -17,7 +17,7 @@ export function testsTagged(tag: 'prefect' | 'scenario'): ReadonlyMap<number, re
   const titles = /(['"`])((?:(?!\1).)*\[(?:prefect|scenario) [\d, ]+\](?:(?!\1).)*)\1/g
   const numbers = new RegExp(`\\[${tag} ([\\d, ]+)\\]`, 'g')
   for (const folder of ['tests', 'src/testing'])
-    for (const name of readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })) {
+    for (const name of readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).sort()) {
       if (!name.endsWith('.ts')) continue
       const file = join(ROOT, folder, name)
       for (const [, , title = ''] of readFileSync(file, 'utf8').matchAll(titles))

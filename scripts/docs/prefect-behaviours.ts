@@ -10,7 +10,6 @@ export interface Behaviour {
   readonly instead?: string
 }
 
-const SDK = 'later: with the SDK'
 const WORKER = 'later: with workers and infrastructures'
 const GATEWAY = 'later: with the gateway'
 const AUTOMATION = 'later: with events and automations'
@@ -29,7 +28,7 @@ export const PREFECT_BEHAVIOURS: readonly Behaviour[] = [
   { n: 4, what: 'The run count inside the attempts is 1, 2, 3, 4; start times grow' },
   { n: 5, what: 'A returned Failed state is retried like a raised error' },
   { n: 6, what: 'The retry condition sees the failure, once for each; true means another attempt' },
-  { n: 7, what: 'A global default of retries applies to tasks that name none', instead: SDK },
+  { n: 7, what: 'A global default of retries applies to tasks that name none' },
   { n: 8, what: 'The delay of attempt r is entry r of the list' },
   { n: 9, what: 'Past the end of the list its last delay is used' },
   { n: 10, what: 'Jitter never takes a delay beyond d · (1 + factor)' },
@@ -49,11 +48,11 @@ export const PREFECT_BEHAVIOURS: readonly Behaviour[] = [
   { n: 21, what: 'A run that waits for a retry in its process is not handed to workers' },
   { n: 22, what: 'After the flow’s retries are spent a manual retry can still be sent' },
   { n: 23, what: 'A manual retry schedules the run again, also beyond its retries' },
-  { n: 24, what: 'Failure hooks do not run for attempts that will be retried', instead: SDK },
+  { n: 24, what: 'Failure hooks do not run for attempts that will be retried' },
   { n: 25, what: 'A pause that nobody resumes times out; the tasks behind it do not run' },
   { n: 26, what: 'A resume while paused lets the remaining tasks finish' },
   { n: 27, what: 'The same pause key a second time does not wait' },
-  { n: 28, what: 'A pause called inside a task pauses its flow run', instead: SDK },
+  { n: 28, what: 'A pause called inside a task pauses its flow run' },
   { n: 29, what: 'A pause that asks for input hands the input back' },
   { n: 30, what: 'A pause may ask for a plain type' },
   { n: 31, what: 'A suspended run leaves its process; its state is PAUSED, Suspended' },
@@ -98,7 +97,7 @@ export const PREFECT_BEHAVIOURS: readonly Behaviour[] = [
   { n: 52, what: 'An exception after the user’s code has ended does not crash the run' },
   { n: 53, what: 'A failed start or a non-zero exit crashes the run with a hint', instead: WORKER },
   { n: 54, what: 'Crashed, Cancelling and Paused are rejected on an ended run' },
-  { n: 55, what: 'Cancellation hooks run only when cancelling, crash hooks in both cases', instead: SDK },
+  { n: 55, what: 'Cancellation hooks run only when cancelling, crash hooks in both cases', instead: WORKER },
   {
     n: 56,
     what: 'Heartbeats only while running',
@@ -112,26 +111,24 @@ export const PREFECT_BEHAVIOURS: readonly Behaviour[] = [
   { n: 62, what: 'A queue of higher priority goes before an older run of another queue' },
   { n: 63, what: 'The default queue cannot be deleted; priorities are re-packed', instead: WORKER },
   { n: 64, what: 'Workers and pools that went offline are shown so', instead: WORKER },
-  { n: 65, what: 'The same inputs twice: the second run is Cached with the same result', instead: SDK },
-  { n: 66, what: 'A constant key across flow runs gives the first value again', instead: SDK },
-  { n: 67, what: 'Past its expiration, or refreshed, a cached result is made anew', instead: SDK },
-  { n: 68, what: 'Cache policies compose; conflicting storages are an error', instead: SDK },
-  { n: 69, what: 'Serialised isolation without a lock is an error', instead: SDK },
-  { n: 70, what: 'A result that cannot be serialised warns and the run completes', instead: SDK },
+  { n: 65, what: 'The same inputs twice: the second run is Cached with the same result' },
+  { n: 66, what: 'A constant key across flow runs gives the first value again' },
+  { n: 67, what: 'Past its expiration, or refreshed, a cached result is made anew' },
+  { n: 68, what: 'Cache policies compose; conflicting storages are an error' },
+  { n: 69, what: 'Serialised isolation without a lock is an error' },
+  { n: 70, what: 'A result that cannot be serialised warns and the run completes' },
   {
     n: 71,
     what: 'A transaction that fails after a task completed rolls the task back: Completed, RolledBack',
-    instead: SDK,
   },
-  { n: 72, what: 'Nested transactions commit lazily, eagerly or not at all', instead: SDK },
-  { n: 73, what: 'A child’s rollback rolls its parent back', instead: SDK },
+  { n: 72, what: 'Nested transactions commit lazily, eagerly or not at all' },
+  { n: 73, what: 'A child’s rollback rolls its parent back' },
   { n: 74, what: 'A time-out is TimedOut, a failure and no crash' },
   {
     n: 75,
     what: 'A failed upstream makes a task NotReady; allowFailure hands the error over',
-    instead: 'in part: NotReady is a row of the task chart; allowFailure comes with the SDK',
   },
-  { n: 76, what: 'Mapping over unequal lengths is an error; unmapped values are constant', instead: SDK },
+  { n: 76, what: 'Mapping over unequal lengths is an error; unmapped values are constant' },
   {
     n: 77,
     what: 'Limit 1: the first runs, the second waits; a cancelling holder keeps its slot until Cancelled',
@@ -151,8 +148,8 @@ export const PREFECT_BEHAVIOURS: readonly Behaviour[] = [
   },
   { n: 84, what: 'Streams need authentication, then a filter; backfill is optional', instead: GATEWAY },
   { n: 85, what: 'A slow subscriber harms nobody else', instead: GATEWAY },
-  { n: 86, what: 'Printing as logging: inherited, opted in, opted out, restored', instead: SDK },
+  { n: 86, what: 'Printing as logging: inherited, opted in, opted out, restored' },
   { n: 87, what: 'Triggers of automations fire once', instead: AUTOMATION },
-  { n: 88, what: 'A generator task that is retried gives its values again from the first', instead: SDK },
+  { n: 88, what: 'A generator task that is retried gives its values again from the first' },
   { n: 89, what: 'A run that holds a slot is not submitted twice; a double release is harmless' },
 ]

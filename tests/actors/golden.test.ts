@@ -43,7 +43,7 @@ test('every version has its logs', () => {
 })
 
 describe.each(GOLDEN)('$file', ({ outcome, entries }) => {
-  test('folds to what it folded to when it was written', () => {
+  test('[scenario 40] folds to what it folded to when it was written', () => {
     let state: RunState | undefined
     for (const entry of entries) state = foldEntry(state, entry)
     if (state === undefined) throw new Error('an empty log')

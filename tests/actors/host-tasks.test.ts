@@ -301,7 +301,7 @@ describe('values', () => {
     expect(await resultOf(run)).toEqual([1, 3])
   })
 
-  it('too large for any record, in a failure, fail the task with that instead', async () => {
+  it('[scenario 8] too large for any record, in a failure, fail the task with that instead', async () => {
     const { run } = await finish((r) =>
       r.task(
         { task: 't', interpret: () => ({ is: 'failed', message: 'x'.repeat(70_000), retryDelayMs: null }) },

@@ -20,7 +20,9 @@ const unavailable = (error: unknown) => isCallboardError(error, 'CB_E_BROKER_UNA
 export const cutCases = cases(
   'broker',
   {
-    '[scenario 5] an append that cannot be settled in time is unknown, and repeating it finds out': async (t) => {
+    '[scenario 5] an append that cannot be settled in time is unknown, and repeating it finds out': async (
+      t,
+    ) => {
       const broker = await t.connect(HASTY)
       const subject = t.subject()
       await mustAppend(broker, subject, 0)
@@ -188,21 +190,22 @@ export const restartCases = cases(
       assert.equal((await broker.objects.get('o'))?.bytes, 200_000)
     },
 
-    '[scenario 33] writers and followers go on through a restart: nothing acknowledged is lost or doubled': async (t) => {
-      const [writer, reader] = [await t.connect(), await t.connect()]
-      const tail = await t.tail(reader, 'start')
-      const subjects = Array.from({ length: 4 }, () => t.subject())
-      const writing = Promise.all(subjects.map((subject) => fill(writer, subject, 60)))
-      await tail.count(20)
-      await restart(t)
-      await t.within(writing, 'the writers')
-      await tail.count(240)
-      for (const subject of subjects) {
-        assertDense(tail.items.filter((entry) => entry.subject === subject))
-        assert.equal((await readAll(reader, subject)).length, 60)
-      }
-      assert.equal(tail.items.length, 240)
-    },
+    '[scenario 33] writers and followers go on through a restart: nothing acknowledged is lost or doubled':
+      async (t) => {
+        const [writer, reader] = [await t.connect(), await t.connect()]
+        const tail = await t.tail(reader, 'start')
+        const subjects = Array.from({ length: 4 }, () => t.subject())
+        const writing = Promise.all(subjects.map((subject) => fill(writer, subject, 60)))
+        await tail.count(20)
+        await restart(t)
+        await t.within(writing, 'the writers')
+        await tail.count(240)
+        for (const subject of subjects) {
+          assertDense(tail.items.filter((entry) => entry.subject === subject))
+          assert.equal((await readAll(reader, subject)).length, 60)
+        }
+        assert.equal(tail.items.length, 240)
+      },
 
     'a cursor from before a restart is a position after it': async (t) => {
       const broker = await t.connect()
