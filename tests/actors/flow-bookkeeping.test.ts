@@ -62,3 +62,33 @@ describe('bookkeeping', () => {
     expect(ended({ type: 'COMPLETE' }).effects).toEqual([])
   })
 })
+
+describe('an event that makes the chart throw', () => {
+  const broken = JSON.parse('{"type":"PAUSE","key":"k","until":null}')
+
+  test('[scenario 19] leaves the run as it is, stands in the log as poison, and the next one works', () => {
+    const run = new TestRun().running()
+    const { flow } = run.state
+    expect(run.flow(broken)).toMatchObject({
+      is: 'rejected',
+      reason: expect.stringMatching(/^The event PAUSE could not be judged; it is kept in the log/),
+    })
+    expect(run.state.flow).toBe(flow)
+    expect(run.written).toEqual([
+      { k: 'poison', at: 1_000, event: { at: 1_000, ...broken }, error: expect.stringContaining('channel') },
+    ])
+    expect(run.refolded).toEqual(run.state)
+    expect(run.signal('pause')).toMatchObject({ is: 'write' })
+  })
+
+  test('[scenario 18] one that a finished run does not take is refused, and nothing is written', () => {
+    const run = ended({ type: 'COMPLETE' })
+    const entries = run.entries.length
+    expect(run.signal('cancel')).toEqual({
+      is: 'rejected',
+      reason: 'The flow run has ended: it is Completed.',
+    })
+    expect(run.entries).toHaveLength(entries)
+    expect(run.tag).toBe('COMPLETED.Completed')
+  })
+})
