@@ -1,6 +1,6 @@
 /** Failure scenarios that no single part shows by itself: each of them whole, on hosts in virtual time. */
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createRun, dehydrate, judgeFlow, openRun, RunLog, sendSignal } from '../../src/actors/index.ts'
 import { type HostStage, ME, makeHostStage } from './support/host-stage.ts'
 
@@ -33,6 +33,32 @@ describe('a run that was archived', () => {
 })
 
 describe('a signal', () => {
+  it('[scenario 14] takes hold while the host is frozen, whose stale append meets a conflict when it wakes', async () => {
+    const one = await stage.host('one', {
+      flow: async (r) => {
+        await r.task({ task: 'long' }, () => wait(5_000))
+        await r.task({ task: 'next' }, () => {})
+      },
+    })
+    const run = await stage.begin(one)
+    await stage.clock.advance(1_000)
+    const appends = vi.spyOn(one.broker.log, 'append')
+    one.clock.freeze()
+    const began = stage.clock.now()
+    expect(await stage.signal(run, 'pause')).toMatchObject({ outcome: 'applied', tag: 'PAUSED.Paused' })
+    expect(stage.clock.now() - began).toBeLessThan(2_000)
+    await stage.clock.advance(10_000)
+    expect(await countOf(run, 'COMPLETE')).toBe(0)
+    one.clock.thaw()
+    await stage.clock.advance(5_000)
+    const outcomes = await Promise.all(appends.mock.results.map(async ({ value }) => (await value).outcome))
+    expect(outcomes[0]).toBe('conflict')
+    expect((await stage.stateOf(run)).flow.tag).toBe('PAUSED.Paused')
+    await stage.signal(run, 'resume')
+    await stage.untilTag(run, 'COMPLETED.Completed')
+    expect([await countOf(run, 'PAUSE'), await countOf(run, 'long-0 COMPLETE')]).toEqual([1, 1])
+  })
+
   it('[scenario 15] whose sender is told in error that nobody is home takes hold once, and its host learns of it', async () => {
     const one = await stage.host('one', {
       flow: async (r) => {
