@@ -6,6 +6,7 @@
 import type { Rev } from '../broker/index.ts'
 import type { RunRecord } from './records.ts'
 import type { ChartSnapshot, FlowContext } from './run-state.ts'
+import type { SnapshotInFlight } from './snapshots.ts'
 
 /** Room in an entry for its head. */
 const HEAD_BYTES = 256
@@ -17,6 +18,8 @@ export interface Batch<Rider> {
   readonly riders: Rider[]
   /** The flow run as it is after this entry. */
   flow: ChartSnapshot<FlowContext> | undefined
+  /** Of the state after this entry. */
+  snapshot: SnapshotInFlight | undefined
   bytes: number
   /** Somebody waits for it. */
   urgent: boolean
@@ -65,17 +68,9 @@ export class Batches<Rider> {
     return this.#gathering.texts.length > 0 ? this.#gathering : (this.#sealed.at(-1) ?? this.#flying)
   }
 
-  /** Whether everything is in flight. */
-  get isAllFlying(): boolean {
-    return this.#sealed.length === 0 && this.#gathering.texts.length === 0
-  }
-
   /** Adds records to the batch that gathers, or to a new one when they do not fit. */
   add({ records, texts, bytes }: Encoded): Batch<Rider> {
-    if (this.#gathering.bytes + bytes > this.#limit) {
-      this.#sealed.push(this.#gathering)
-      this.#gathering = newBatch()
-    }
+    if (this.#gathering.bytes + bytes > this.#limit) this.seal()
     const batch = this.#gathering
     for (const record of records) batch.records.push(record)
     for (const text of texts) batch.texts.push(text)
@@ -87,6 +82,13 @@ export class Batches<Rider> {
   /** The revision that the batch gathering will have, on top of a log at `rev`. */
   revAfter(rev: Rev): Rev {
     return rev + (this.#flying === undefined ? 0 : 1) + this.#sealed.length + 1
+  }
+
+  /** Nothing more goes into the batch that gathers; it is written. */
+  seal(): void {
+    if (this.#gathering.texts.length === 0) return
+    this.#sealed.push(this.#gathering)
+    this.#gathering = newBatch()
   }
 
   hurry(): void {
@@ -109,17 +111,26 @@ export class Batches<Rider> {
     this.#flying = undefined
   }
 
-  /** Forgets everything; returns who was waiting, in order. */
+  /** Forgets everything: nothing of it is in the log, as far as is known. Returns who was waiting, in order. */
   clear(): Rider[] {
     const all = [...(this.#flying ? [this.#flying] : []), ...this.#sealed, this.#gathering]
     this.#flying = undefined
     this.#sealed = []
     this.#gathering = newBatch()
     this.#bytes = 0
+    for (const { snapshot } of all) snapshot?.lost()
     return all.flatMap((batch) => batch.riders)
   }
 }
 
 function newBatch<Rider>(): Batch<Rider> {
-  return { texts: [], records: [], riders: [], flow: undefined, bytes: HEAD_BYTES, urgent: false }
+  return {
+    texts: [],
+    records: [],
+    riders: [],
+    flow: undefined,
+    snapshot: undefined,
+    bytes: HEAD_BYTES,
+    urgent: false,
+  }
 }

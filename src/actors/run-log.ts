@@ -39,7 +39,7 @@ import {
 } from './records.ts'
 import { legalSignals } from './rules.ts'
 import type { ChartSnapshot, FlowContext, RunState } from './run-state.ts'
-import { beginSnapshot, dropSnapshot, isSnapshotDue, type SnapshotInFlight } from './snapshots.ts'
+import { beginSnapshot, dropSnapshot, isSnapshotDue } from './snapshots.ts'
 
 /** Something to be judged, written and answered. Callbacks must not throw. */
 export interface Proposal {
@@ -316,18 +316,14 @@ export class RunLog {
       if (batch === undefined) return
       const texts = [encodeRecord(this.#head()), ...batch.texts]
       const appended = appendSettled(this.#broker, this.#deps, this.id, texts, this.#rev, this.#stop.signal)
-      const snapshot = this.#snapshotWhenDue()
+      this.#snapshotWhenDue()
       const outcome = await appended.catch((error) => {
         this.#fail(error)
         return 'failed' as const
       })
-      if (outcome === 'appended' && !this.ended) {
-        this.#commit(batch)
-        if (snapshot) this.#keep(snapshot)
-        continue
-      }
-      void snapshot?.lost()
-      if (outcome === 'conflict' && !this.ended) await this.#recover()
+      if (this.ended) return
+      if (outcome === 'appended') this.#commit(batch)
+      else await this.#recover()
     }
   }
 
@@ -338,12 +334,13 @@ export class RunLog {
     return own === undefined ? head : { ...head, epoch: own }
   }
 
-  #commit({ records, riders, flow = this.#state.flow }: Batch<Rider>): void {
+  #commit({ records, riders, snapshot, flow = this.#state.flow }: Batch<Rider>): void {
     this.#batches.landed()
     this.#rev++
     this.#conflicts = 0
     this.#options.listener?.committed?.(records, this.#rev, flow)
     for (const rider of riders) this.#answer(rider)
+    snapshot?.landed()
     this.#drain()
   }
 
@@ -393,16 +390,15 @@ export class RunLog {
 
   // ── snapshots
 
-  /** When the batch in flight is all that the state holds beyond the log, the state is the fold up to it. */
-  #snapshotWhenDue(): SnapshotInFlight | undefined {
-    if (this.#snapshotting !== undefined || !this.#batches.isAllFlying) return undefined
-    return isSnapshotDue(this.#state)
-      ? beginSnapshot(this.#broker.objects, this.#deps, this.#state)
-      : undefined
-  }
-
-  #keep(snapshot: SnapshotInFlight): void {
-    this.#snapshotting = snapshot.landed().then((record) => {
+  /** The state is the fold up to the newest batch, once nothing more goes into that. */
+  #snapshotWhenDue(): void {
+    if (this.#snapshotting !== undefined || !isSnapshotDue(this.#state)) return
+    this.#batches.seal()
+    const { newest } = this.#batches
+    if (newest === undefined) return
+    const snapshot = beginSnapshot(this.#broker.objects, this.#deps, this.#state)
+    newest.snapshot = snapshot
+    this.#snapshotting = snapshot.over.then((record) => {
       this.#snapshotting = undefined
       if (record !== undefined) this.#recordSnapshot(record)
     })

@@ -21,7 +21,7 @@ import { textOf } from './values.ts'
 const SNAPSHOT_RECORDS = 2_000
 
 /** Records per row of the fold's table between two snapshots: writing a row costs about what folding a record does. */
-const RECORDS_PER_ROW = 2
+const RECORDS_PER_ROW = 1
 
 /** Where the snapshot that covers this revision is. */
 function snapshotKey(run: string, rev: Rev): string {
@@ -67,31 +67,33 @@ export async function readSnapshot(
   return undefined
 }
 
-/** A snapshot whose object is being written, beside the entry whose state it holds. */
+/** A snapshot whose object is being written, while the entry whose state it holds is on its way. */
 export interface SnapshotInFlight {
-  /** The entry is in the log: resolves with the record to write, undefined when the object could not be written. */
-  landed(): Promise<SnapshotRecord | undefined>
-  /** The entry is not: nothing of it must stay. */
-  lost(): Promise<void>
+  /** Resolves with the record to write once both are there; undefined when there is nothing to record. */
+  readonly over: Promise<SnapshotRecord | undefined>
+  /** The entry is in the log. */
+  landed(): void
+  /** The entry is not: nothing of the snapshot must stay. */
+  lost(): void
 }
 
 export function beginSnapshot(
   objects: Objects,
-  { logger }: Pick<Deps, 'logger'>,
+  deps: Pick<Deps, 'logger'>,
   state: RunState,
 ): SnapshotInFlight {
   const run = state.id
+  const entry = Promise.withResolvers<boolean>()
   const written = writeSnapshot(objects, state).catch((error) => {
-    logger.warn({ run, error }, 'a snapshot could not be written; it is tried again later')
+    deps.logger.warn({ run, error }, 'a snapshot could not be written; it is tried again later')
     return undefined
   })
-  return {
-    landed: () => written,
-    lost: async () => {
-      const record = await written
-      if (record !== undefined) await dropSnapshot(objects, { logger }, run, record.rev)
-    },
-  }
+  const over = Promise.all([written, entry.promise]).then(async ([record, isThere]) => {
+    if (isThere || record === undefined) return record
+    await dropSnapshot(objects, deps, run, record.rev)
+    return undefined
+  })
+  return { over, landed: () => entry.resolve(true), lost: () => entry.resolve(false) }
 }
 
 /** Deletes a snapshot that nobody needs any more. An object that stays behind harms nobody. */
