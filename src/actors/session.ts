@@ -77,6 +77,8 @@ export type SignalOutcome =
 
 export interface ChildOptions {
   readonly flow: string
+  /** Its identity, when it was taken before (`identity`). */
+  readonly id?: string
   readonly parameters: unknown
   readonly policy: FlowPolicy
   readonly name?: string
@@ -259,7 +261,7 @@ export class RunSession {
     const { parameters, ...request } = options
     return this.#call('child.start', {
       ...request,
-      id: this.identity(options.flow),
+      id: options.id ?? this.identity(options.flow),
       parameters: refOf(parameters, 'parameters'),
       wait,
     })

@@ -4,6 +4,7 @@ import type { ChildOptions } from '../actors/index.ts'
 import type { FlowDefinition } from './flow-definition.ts'
 import { flowPolicyOf } from './flow-options.ts'
 import type { FlowRunHandle, StartOptions } from './handle.ts'
+import { identify } from './identity.ts'
 import { runNameOf } from './new-run.ts'
 import { stateOfSettled } from './outcomes.ts'
 import { resolveArguments } from './resolve.ts'
@@ -13,7 +14,8 @@ import type { State } from './state.ts'
 
 export async function callSubflow(scope: Scope, flow: FlowDefinition, parameters: unknown): Promise<State> {
   const { session, env } = scope.flow
-  const settled = await session.childState(await optionsOf(scope, flow, parameters, {}))
+  const id = identify(scope, flow.name)
+  const settled = await session.childState({ ...(await optionsOf(scope, flow, parameters, {})), id })
   return stateOfSettled(settled, env.deps.clock.now())
 }
 
@@ -25,7 +27,8 @@ export async function startSubflow<R>(
   options: StartOptions,
 ): Promise<FlowRunHandle<R>> {
   const { session, env } = scope.flow
-  const run = await session.startChild(await optionsOf(scope, flow, parameters, options))
+  const id = identify(scope, flow.name)
+  const run = await session.startChild({ ...(await optionsOf(scope, flow, parameters, options)), id })
   return new RunClient(env).handle<R>(run)
 }
 

@@ -73,6 +73,18 @@ describe('a task that is called', () => {
     expect(await resultOf(flow('calls-4', () => outer()))).toEqual([2, 'calls-outer-0'])
   })
 
+  test('may call a flow, which is a child run of the flow run', async () => {
+    const child = flow('calls-child', async (n: number) => n + 1)
+    const outer = task('calls-child-outer', async (n: number) => child(n))
+    const { id, state } = await stage.play(flow('calls-6', async () => outer.map([1, 2])))
+    expect(state.data).toEqual([2, 3])
+    const { children } = await stage.harness.until(stage.harness.client.inspect(id))
+    expect([...children.keys()]).toEqual([
+      'calls-child-outer-0.0/calls-child-0',
+      'calls-child-outer-1.0/calls-child-0',
+    ])
+  })
+
   test('outside of any flow is a run too', async () => {
     expect(await stage.harness.run(() => double(21))).toBe(42)
     const handle = await stage.harness.run(() => double.delay(4))

@@ -148,7 +148,7 @@ describe('a suspension', () => {
         suspendFlowRun({ timeoutSeconds: null, input: z.object({ who: z.string() }) }),
       ),
     )
-    await stage.harness.advance('2d')
+    await stage.harness.advance('6h')
     await stage.harness.until(run.resume({ who: 'Marvin' }))
     expect(await stage.harness.until(run.result())).toEqual({ who: 'Marvin' })
   })
