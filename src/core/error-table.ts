@@ -147,12 +147,6 @@ export const ERRORS = {
     meaning: 'A text that should be JSON, or tagged JSON, is not.',
     remedy: 'See the position named; if it was read from the broker, something else wrote there.',
   },
-  CB_E_KV_CONFLICT: {
-    kind: 'conflict',
-    status: 409,
-    meaning: 'A key exists already, or has changed since the revision that the update names.',
-    remedy: 'Read the key and decide again.',
-  },
   CB_E_LIMIT_EXCEEDED: {
     kind: 'terminal',
     status: 422,
