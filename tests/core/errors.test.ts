@@ -62,7 +62,7 @@ describe('an error of ours', () => {
 
   it('is worth trying again only when its kind says so', () => {
     expect(isRetryable(error)).toBe(true)
-    expect(isRetryable(new CallboardError('CB_E_KV_CONFLICT', 'x'))).toBe(false)
+    expect(isRetryable(new CallboardError('CB_E_FENCED', 'x'))).toBe(false)
     expect(isRetryable(new Error('x'))).toBe(false)
   })
 

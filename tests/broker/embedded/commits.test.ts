@@ -116,7 +116,7 @@ describe('a committer', () => {
   test('lets a job that refuses fail alone', async () => {
     const { clock, writer, write, names, told } = stand(openMemoryStore(deps))
     const refused = writer.write(() => {
-      throw new CallboardError('CB_E_KV_CONFLICT', 'no')
+      throw new CallboardError('CB_E_CURSOR_LOST', 'no')
     }, options)
     const writes = Promise.allSettled([write('a'), refused, write('b')])
     const [a, no, b] = await clock.drive(writes)
