@@ -16,6 +16,7 @@ import {
   newSubject,
   type OpenBroker,
   rawConnection,
+  recorder,
   rejection,
   started,
   until,
@@ -255,7 +256,8 @@ describe('a log that was wiped or replaced behind our back', () => {
   afterEach(() => own[Symbol.asyncDispose]())
 
   test('[scenario 35] ends a following that was under way, and refuses its cursor, also once the streams are made anew', async () => {
-    await using old = await started(`${own.url}?${SMALL}`)
+    const logger = recorder()
+    await using old = await started(`${own.url}?${SMALL}`, { logger })
     const { entries, following } = await tail(old)
     await fill(old, newSubject(), 5)
     await until(() => entries.length === 5)
@@ -270,6 +272,12 @@ describe('a log that was wiped or replaced behind our back', () => {
       const error = await rejection(each.log.follow({ partitions: 'all' }, cursor as Cursor, () => {}))
       expect(codeOf(error)).toBe('CB_E_CURSOR_LOST')
     }
+    expect(logger.lines).toContainEqual(
+      expect.objectContaining({
+        level: 'error',
+        message: expect.stringMatching(/run log.*wiped or replaced/),
+      }),
+    )
     const again = await tail(old)
     await again.following.caughtUp
     expect(again.entries.length).toBe(9)

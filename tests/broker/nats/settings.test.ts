@@ -117,6 +117,14 @@ describe('a NATS URL', () => {
     expect(refusal(`nats://a?tls_cert=${folder}/ca.pem`).message).toMatch(/tls_cert and tls_key, or neither/)
   })
 
+  test('with a password of digits that ends in ? is refused without taking the rest for an option', () => {
+    const error = refusal('nats://joe:4222?hunter2@host')
+    expect([codeOf(error), error.message]).toEqual([
+      'CB_E_URL_OPTION',
+      expect.not.stringContaining('hunter2'),
+    ])
+  })
+
   test('that is wrong is refused without repeating what may be a secret', () => {
     const wrong = fc.constantFrom('@', '/', '?', '#', ':', ' ', '&', '=')
     fc.assert(
