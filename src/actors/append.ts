@@ -1,7 +1,7 @@
-/** One append, repeated until it has an answer: the broker being away is not an outcome. */
+/** Appends, and what becomes of them when the broker is away. */
 
 import type { Broker, Rev } from '../broker/index.ts'
-import { type Deps, isRetryable, mintId, sleep } from '../core/index.ts'
+import { CallboardError, type Deps, isRetryable, sleep } from '../core/index.ts'
 
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 2_000
@@ -27,25 +27,54 @@ export async function untilAnswered<T>(
   }
 }
 
+export interface AppendTask {
+  readonly subject: string
+  /** Records, each one JSON text. */
+  readonly records: readonly string[]
+  readonly expect: Rev
+  /** Unique per entry. */
+  readonly nonce: string
+}
+
 /**
- * Appends on top of `expect` and waits for as long as it takes to know the outcome. An unknown outcome is settled by
- * repeating with the same nonce: whoever was answered late was written once.
+ * Appends and waits for as long as it takes to know the outcome. An unknown outcome is settled by repeating with the
+ * same nonce: whoever was answered late was written once.
+ *
+ * @throws the signal's reason, and what does not pass by itself
  */
 export async function appendSettled(
   { log }: Pick<Broker, 'log'>,
   deps: Deps,
-  subject: string,
-  records: readonly string[],
-  expect: Rev,
+  { subject, records, expect, nonce }: AppendTask,
   signal: AbortSignal,
 ): Promise<'appended' | 'conflict'> {
-  const options = { expect, nonce: mintId(deps) }
+  const options = { expect, nonce }
+  const attempt = () => log.append(subject, records, options)
   for (;;) {
-    const result = await untilAnswered(deps, signal, () => log.append(subject, records, options))
+    const result = await untilAnswered(deps, signal, attempt)
     if (result.outcome !== 'unknown') return result.outcome
     deps.logger.warn(
       { run: subject, expect, cause: result.cause },
       'the broker has not said whether an entry was written; it is asked again',
     )
   }
+}
+
+/**
+ * Appends, for somebody who waits: a broker that is away is an error at once.
+ *
+ * @throws CB_E_BROKER_UNAVAILABLE when it may have been written or not: the same again is safe where it has a key;
+ * CB_E_STORE_FULL, CB_E_BUSY, and what else the broker throws
+ */
+export async function appendOnce(
+  { log }: Pick<Broker, 'log'>,
+  { subject, records, expect, nonce }: AppendTask,
+): Promise<'appended' | 'conflict'> {
+  const result = await log.append(subject, records, { expect, nonce })
+  if (result.outcome !== 'unknown') return result.outcome
+  throw new CallboardError(
+    'CB_E_BROKER_UNAVAILABLE',
+    `The broker did not say in time whether it has taken an entry of run ${subject}. It may have or not; try again once the broker is back.`,
+    { cause: result.cause },
+  )
 }

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import type { Broker } from '../broker/index.ts'
 import { CallboardError, type Deps, isJsonObject, mintId, partitionOf } from '../core/index.ts'
-import { appendSettled } from './append.ts'
+import { appendOnce } from './append.ts'
 import { encodeEntry } from './codec.ts'
 import { effectsOf, enqueueRun } from './effects.ts'
 import type { FlowPolicy, Sender, ValueRef } from './events.ts'
@@ -56,7 +56,7 @@ export async function createRun(broker: Broker, deps: Deps, input: NewRun): Prom
   if (isBound && (await broker.log.last(run)) !== undefined) return { run, existing: true }
   const record = await recordOf(broker, deps, run, input)
   const texts = encodeEntry({ k: 'head', v: RECORD_VERSION, snap: 0 }, [record])
-  const outcome = await appendSettled(broker, deps, run, texts, 0, new AbortController().signal)
+  const outcome = await appendOnce(broker, { subject: run, records: texts, expect: 0, nonce: mintId(deps) })
   if (outcome === 'conflict') return { run, existing: true }
   await enqueue(broker, deps, run, record)
   return { run, existing: false }

@@ -73,6 +73,7 @@ export class HostedRun {
     this.log = new RunLog(context.broker, context.deps, state, {
       flusher: context.flusher,
       worker: context.worker,
+      outlasts: true,
       ...(created === undefined ? {} : { created }),
       listener: {
         committed: (records, rev, flow) => this.#committed(records, rev, flow),

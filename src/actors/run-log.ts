@@ -14,7 +14,8 @@
  * (G3) A conflict throws the state away: the run is opened anew and everything unanswered is judged again, in order.
  * (G4) An owner that finds the run in somebody else's hands (a newer epoch, or its own taken away) is fenced: it
  *      writes nothing more, and everything unanswered fails with CB_E_FENCED.
- * (G5) An unknown outcome is settled before anything else is written; while the broker is away the batch waits.
+ * (G5) An unknown outcome is settled before anything else is written; while the broker is away the batch waits. An
+ *      owner that does not outlast that fails as a whole.
  * (G6) What waits is bounded. Beyond the bound a patient proposal waits unjudged, any other fails with CB_E_BUSY.
  * (G7) What is too large for a record or an entry is refused before the state or the log has seen any of it.
  * (G8) A lazy proposal asks for no entry of its own: it rides with the next one, or goes after a moment.
@@ -22,8 +23,16 @@
  */
 
 import type { Broker, Rev } from '../broker/index.ts'
-import { assertNever, CallboardError, type Deps, isCallboardError, messageOf, sleep } from '../core/index.ts'
-import { appendSettled, untilAnswered } from './append.ts'
+import {
+  assertNever,
+  CallboardError,
+  type Deps,
+  isCallboardError,
+  messageOf,
+  mintId,
+  sleep,
+} from '../core/index.ts'
+import { appendOnce, appendSettled, untilAnswered } from './append.ts'
 import { type Batch, Batches, type Encoded } from './batches.ts'
 import { decodeEntry, encodeRecord } from './codec.ts'
 import { applyRecords } from './fold.ts'
@@ -75,6 +84,11 @@ export interface RunLogOptions {
   readonly worker?: string
   /** Shared by all runs of a host; without one, lazy proposals are written at once. */
   readonly flusher?: LazyFlusher
+  /**
+   * Whether it waits for a broker that is away, for as long as it takes. Default `false`: everything unanswered fails
+   * with what the broker said.
+   */
+  readonly outlasts?: boolean
   /** Conflicts in a row before everything unanswered fails with CB_E_CONTENDED. Default: no limit. */
   readonly maxConflicts?: number
   /** Bytes of records that may wait to be written. Default 4 MiB. */
@@ -101,6 +115,8 @@ export class RunLog {
   readonly #deps: Deps
   readonly #options: RunLogOptions
   readonly #stop = new AbortController()
+  readonly #nonces: string
+  #appends = 0
   readonly #batches: Batches<Rider>
   /** Its host, and no one else: see `own`. */
   #epoch: number | undefined
@@ -124,6 +140,7 @@ export class RunLog {
     this.#broker = broker
     this.#deps = deps
     this.#options = options
+    this.#nonces = mintId(deps)
     this.#batches = new Batches(broker.capabilities.limits.batch)
     this.#state = state
     this.#rev = state.rev
@@ -189,7 +206,7 @@ export class RunLog {
     if (this.#phase !== 'open' || this.#pumping || !this.#batches.isEmpty) return this.flush()
     this.#phase = 'reading'
     try {
-      const state = await untilAnswered(this.#deps, this.#stop.signal, () =>
+      const state = await this.#ask(() =>
         readOn(this.#broker, this.id, this.#state, (entry, { flow }) => {
           this.#rev = entry.rev
           this.#options.listener?.committed?.(decodeEntry(entry).slice(1), entry.rev, flow)
@@ -315,7 +332,7 @@ export class RunLog {
       const batch = this.#batches.takeOff()
       if (batch === undefined) return
       const texts = [encodeRecord(this.#head()), ...batch.texts]
-      const appended = appendSettled(this.#broker, this.#deps, this.id, texts, this.#rev, this.#stop.signal)
+      const appended = this.#append(texts)
       this.#snapshotWhenDue()
       const outcome = await appended.catch((error) => {
         this.#fail(error)
@@ -325,6 +342,20 @@ export class RunLog {
       if (outcome === 'appended') this.#commit(batch)
       else await this.#recover()
     }
+  }
+
+  /** (G5) */
+  #append(records: readonly string[]): Promise<'appended' | 'conflict'> {
+    const nonce = `${this.#nonces}-${this.#appends++}`
+    const task = { subject: this.id, records, expect: this.#rev, nonce }
+    return this.#options.outlasts
+      ? appendSettled(this.#broker, this.#deps, task, this.#stop.signal)
+      : appendOnce(this.#broker, task)
+  }
+
+  /** What the broker is asked for: again and again, or once. */
+  #ask<T>(attempt: () => Promise<T>): Promise<T> {
+    return this.#options.outlasts ? untilAnswered(this.#deps, this.#stop.signal, attempt) : attempt()
   }
 
   #head(): HeadRecord {
@@ -360,9 +391,7 @@ export class RunLog {
       const jitterMs = Math.min(LONGEST_JITTER_MS, CONFLICT_JITTER_MS * 2 ** this.#conflicts)
       await sleep(this.#deps.clock, jitterMs * this.#deps.random.next(), this.#stop.signal)
     }
-    const state = await untilAnswered(this.#deps, this.#stop.signal, () =>
-      openRun(this.#broker, this.#deps, this.id),
-    )
+    const state = await this.#ask(() => openRun(this.#broker, this.#deps, this.id))
     if (!this.#opened(state)) return
     this.#options.listener?.reloaded?.(this.#state)
     this.#drain()

@@ -208,7 +208,7 @@ describe('an answer that was lost on the way', () => {
       const machine = await stage.machine('deaf', {
         plan: { rules: [{ operation: 'log.append', fault, nth: 1 }], settleMs: 200 },
       })
-      const log = await openLog(machine)
+      const log = await openLog(machine, { outlasts: true })
       const answer = await stage.drive(log.propose(note('once')))
       expect(answer.outcome).toBe('applied')
       expect(kindsOf(await stage.recordsOf(run))).toEqual(['once'])
@@ -217,7 +217,7 @@ describe('an answer that was lost on the way', () => {
 
   it('[scenario 34] waits for as long as the broker is away, and then everything goes through', async () => {
     const machine = await stage.machine('away', { plan: { settleMs: 1_000 } })
-    const log = await openLog(machine)
+    const log = await openLog(machine, { outlasts: true })
     machine.broker.cut(60_000)
     const answers = Array.from({ length: 100 }, (_, n) => log.propose(note(`n${n}`)))
     await stage.clock.advance(59_000)
@@ -225,6 +225,17 @@ describe('an answer that was lost on the way', () => {
     await stage.drive(Promise.all(answers))
     expect(kindsOf(await stage.recordsOf(run))).toHaveLength(100)
     await stage.drive(log.close())
+  })
+
+  it('is an error for an owner that does not outlast the broker, and the same again is safe', async () => {
+    const machine = await stage.machine('client', {
+      plan: { rules: [{ operation: 'log.append', fault: 'lose-after', nth: 1 }], settleMs: 200 },
+    })
+    const log = await openLog(machine)
+    expect(await codeOf(log.propose(signal('cancel', 'once')))).toBe('CB_E_BROKER_UNAVAILABLE')
+    expect(log.ended).toBe(true)
+    expect(await stage.signal(run, 'cancel', { key: 'once' })).toMatchObject({ outcome: 'applied' })
+    expect((await stage.historyOf(run)).filter((line) => line.startsWith('CANCEL'))).toHaveLength(1)
   })
 })
 
