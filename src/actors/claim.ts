@@ -11,7 +11,7 @@ import { openRun } from './open-run.ts'
 import type { CreatedRecord } from './records.ts'
 import type { RunState } from './run-state.ts'
 import { asJson } from './shape.ts'
-import type { SlotAnswer } from './slots.ts'
+import { denialOf, type SlotAnswer } from './slots.ts'
 import { parseTag } from './states.ts'
 
 export type Claim =
@@ -99,7 +99,7 @@ async function enter(
     ...(created === undefined ? {} : { created }),
   })
   if (slots.is === 'denied') {
-    await run.refuse(slots.reason)
+    await run.refuse(denialOf(slots))
     return { is: 'stale' }
   }
   door.run = run

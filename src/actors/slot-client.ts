@@ -7,6 +7,7 @@ import type { Bus, Subscription } from '../broker/index.ts'
 import type { Deps, Timer } from '../core/index.ts'
 import { asJson } from './shape.ts'
 import {
+  denialOf,
   parseSlotReply,
   SLOT_RENEW_MS,
   SLOTS_KEEPER_NEW,
@@ -104,8 +105,8 @@ export function createSlots({ bus, deps, worker, onDenied, onGranted, onLost }: 
       })
       if (reply?.is !== 'renewed') continue
       for (const holder of reply.granted) take(holder)
-      for (const { holder, reason } of reply.denied ?? [])
-        if (forget(holder) !== undefined) onDenied(holder, reason)
+      for (const denied of reply.denied ?? [])
+        if (forget(denied.holder) !== undefined) onDenied(denied.holder, denialOf(denied))
       for (const holder of reply.lost) if (forget(holder) !== undefined) onLost(holder)
     }
   }

@@ -161,3 +161,8 @@ function isSlotReply(value: unknown): value is SlotReply {
       return false
   }
 }
+
+/** Why a wish is not served, for people. */
+export function denialOf({ limit, reason }: { readonly limit: string; readonly reason: string }): string {
+  return `The concurrency limit "${limit}" does not let it in: ${reason}.`
+}

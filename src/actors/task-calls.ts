@@ -22,7 +22,7 @@ import type { TaskRecord } from './records.ts'
 import { judgeTask, judgeTaskCall } from './rules.ts'
 import type { RunLog } from './run-log.ts'
 import type { RunState, TaskState } from './run-state.ts'
-import type { SlotWant } from './slots.ts'
+import { denialOf, type SlotWant } from './slots.ts'
 import { isTerminalTag, parseTag } from './states.ts'
 import { fitsInline, loadValue, storeValue } from './values.ts'
 
@@ -313,7 +313,7 @@ export class TaskCalls {
     this.#context.slots.acquire(want).then(
       (answer) => {
         if (answer.is === 'granted') this.slotGranted(open.call.id)
-        else if (answer.is === 'denied') this.slotDenied(open.call.id, answer.reason)
+        else if (answer.is === 'denied') this.slotDenied(open.call.id, denialOf(answer))
         else this.#queue(open, limits)
       },
       (error) => this.#refuse(open, error),
