@@ -89,7 +89,7 @@ export class Api {
     return this.#call(`STREAM.CREATE.${config.name}`, JSON.stringify(config), what, options)
   }
 
-  updateStream(config: Partial<StreamConfig> & { name: string }, options?: CallOptions): Promise<StreamInfo> {
+  updateStream(config: StreamConfig, options?: CallOptions): Promise<StreamInfo> {
     const what = `to change the stream ${config.name}`
     return this.#call(`STREAM.UPDATE.${config.name}`, JSON.stringify(config), what, options)
   }

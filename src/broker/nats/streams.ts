@@ -20,6 +20,8 @@ export interface StreamWish {
   /** The quota that was asked for; undefined: any will do, and a new stream gets the first of these that fits. */
   readonly quota: number | undefined
   readonly quotaPresets: readonly number[]
+  /** A preset fits only when the server has as much room again, for the other streams. */
+  readonly leavesHalf: boolean
 }
 
 /** The layout of everything at the server. A reader refuses what a newer one wrote. */
@@ -71,7 +73,7 @@ export function logStream(
   quota: number | undefined,
 ): StreamWish {
   const config = configOf({ name, what: 'run log', subjects: [subject], replicas })
-  return { config, quota, quotaPresets: [8 * GIB, 2 * GIB, 512 * MIB, 128 * MIB] }
+  return { config, quota, quotaPresets: [4 * GIB, GIB, 256 * MIB, 64 * MIB], leavesHalf: true }
 }
 
 export function workStream(
@@ -84,7 +86,8 @@ export function workStream(
   return {
     config: { ...config, retention: 'workqueue' },
     quota,
-    quotaPresets: [256 * MIB, 64 * MIB],
+    quotaPresets: [256 * MIB, 64 * MIB, 16 * MIB],
+    leavesHalf: false,
   }
 }
 
@@ -96,7 +99,7 @@ export function objectsStream(
 ): StreamWish {
   const subjects = [`$O.${bucket}.C.>`, `$O.${bucket}.M.>`]
   const config = configOf({ name, what: 'objects', subjects, replicas })
-  return { config, quota, quotaPresets: [4 * GIB, GIB, 256 * MIB, 64 * MIB] }
+  return { config, quota, quotaPresets: [2 * GIB, 512 * MIB, 128 * MIB, 32 * MIB], leavesHalf: false }
 }
 
 export function bucketStream(
@@ -110,7 +113,8 @@ export function bucketStream(
   return {
     config: { ...config, max_msgs_per_subject: 1, max_age: nanos(ttlMs), duplicate_window: nanos(window) },
     quota,
-    quotaPresets: [64 * MIB, 16 * MIB],
+    quotaPresets: [256 * MIB, 64 * MIB, 16 * MIB, 4 * MIB],
+    leavesHalf: false,
   }
 }
 
@@ -136,7 +140,7 @@ async function make(api: Api, wish: StreamWish, options?: CallOptions): Promise<
   const quotas = wish.quota === undefined ? wish.quotaPresets : [wish.quota]
   for (const quota of quotas) {
     try {
-      await api.createStream({ ...wish.config, max_bytes: quota }, options)
+      await createWithRoom(api, wish, quota, options)
     } catch (error) {
       if (isApiError(error, API.storageExceeded) && quota !== quotas.at(-1)) continue
       // Somebody else made it between our look and now, with another quota.
@@ -151,6 +155,21 @@ async function make(api: Api, wish: StreamWish, options?: CallOptions): Promise<
   return info
 }
 
+async function createWithRoom(
+  api: Api,
+  wish: StreamWish,
+  quota: number,
+  options?: CallOptions,
+): Promise<void> {
+  const { config } = wish
+  if (wish.quota !== undefined || !wish.leavesHalf) {
+    await api.createStream({ ...config, max_bytes: quota }, options)
+    return
+  }
+  await api.createStream({ ...config, max_bytes: 2 * quota }, options)
+  await api.updateStream({ ...config, max_bytes: quota }, options)
+}
+
 async function withQuota(
   api: Api,
   wish: StreamWish,
@@ -159,6 +178,7 @@ async function withQuota(
 ): Promise<StreamInfo> {
   if (wish.quota === undefined || info.config.max_bytes === wish.quota) return info
   try {
+    // What people added that does not concern us, such as placement, stays.
     await api.updateStream({ ...info.config, ...wish.config, max_bytes: wish.quota }, options)
   } catch (error) {
     throw creationFailure(error, wish.config.name, wish.quota)

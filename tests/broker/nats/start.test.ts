@@ -154,12 +154,13 @@ describe('start', () => {
     await broker.stop()
   })
 
-  test('takes a smaller quota when the server has no room for the usual one', async () => {
+  test('takes smaller quotas when the server has no room for the usual ones, and leaves some for buckets', async () => {
     await using small = await startNats({ jetstreamConfig: 'max_file_store: 700MB' })
     await using broker = await started(small.url)
     await fill(broker, newSubject(), 1)
     await using nc = await rawConnection(small.url)
-    expect((await jsApi<StreamInfo>(nc, 'STREAM.INFO.CB_LOG')).config.max_bytes).toBe(512 * 1024 ** 2)
+    expect((await jsApi<StreamInfo>(nc, 'STREAM.INFO.CB_LOG')).config.max_bytes).toBe(256 * 1024 ** 2)
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) await broker.kv.bucket(name)
   })
 
   test('answers payloads of a server that takes less with smaller limits', async () => {
