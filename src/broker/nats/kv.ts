@@ -5,7 +5,7 @@
  *
  * Invariants
  * (E1) The revision is the stream sequence; the stream keeps one message per key. Deletion writes a marker on top, which
- *      `create` builds on: a key's revision grows for ever.
+ *      `create` builds on: a key's revision grows for ever. Without a time to live the marker stays, about 100 bytes a key.
  * (E2) Every write carries an id of its own, so that one whose answer was lost is sent again and found (`writes.ts`).
  * (E3) A refused write on a revision is looked at before it is called a conflict: newer servers also refuse while another
  *      write is merely under way.
@@ -103,11 +103,13 @@ function natsBucket(home: BucketHome): Bucket {
       link.assertRunning()
       checkKey('key', key)
       const body = encodeValue('value', value, home.limit())
-      const revision = await write(key, body, 0)
-      if (revision !== undefined) return revision
-      const there = await currentMessage(home, key, { certain: true })
-      if (there && !isMarker(there)) return undefined
-      return write(key, body, there?.seq ?? 0)
+      for (let expect = 0; ; ) {
+        const revision = await write(key, body, expect)
+        if (revision !== undefined) return revision
+        const there = await currentMessage(home, key, { certain: true })
+        if (there && !isMarker(there)) return undefined
+        expect = there?.seq ?? 0
+      }
     },
 
     async update(key: string, value: JsonValue, revision: KvRevision) {
