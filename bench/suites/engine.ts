@@ -11,6 +11,7 @@ import type { Row, Target } from '../lib/results.ts'
 import type { Stand } from '../lib/stands.ts'
 import { manyAtOnce, oneAfterAnother, resumed } from './engine/clients.ts'
 import { fanOut, openLong } from './engine/fan-out.ts'
+import { killed } from './engine/kill.ts'
 import { parkedRuns } from './engine/parked.ts'
 import { type SequenceSize, sequence } from './engine/sequence.ts'
 
@@ -23,6 +24,7 @@ interface Size {
   readonly fans: readonly { readonly tasks: number; readonly rounds: number }[]
   readonly records: number
   readonly parked: number
+  readonly kills: number
 }
 
 const SIZES: Readonly<Record<'full' | 'quick', Size>> = {
@@ -43,6 +45,7 @@ const SIZES: Readonly<Record<'full' | 'quick', Size>> = {
     ],
     records: 100_000,
     parked: 100_000,
+    kills: 5,
   },
   quick: {
     sequence: {
@@ -57,6 +60,7 @@ const SIZES: Readonly<Record<'full' | 'quick', Size>> = {
     fans: [{ tasks: 1_000, rounds: 2 }],
     records: 10_000,
     parked: 5_000,
+    kills: 1,
   },
 }
 
@@ -102,5 +106,6 @@ export async function* measureEngine(stand: Stand, quick: boolean): AsyncGenerat
   } finally {
     await stage.close()
   }
+  if (broker.capabilities.reach !== 'process') yield* killed(stand, size.kills)
   yield* parkedRuns(broker, size.parked)
 }

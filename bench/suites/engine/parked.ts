@@ -2,11 +2,11 @@
 
 import { beginRun, judgeFlow, judgeWait, RunLog, recordOf } from '../../../src/actors/index.ts'
 import type { Broker } from '../../../src/broker/index.ts'
-import { mintId, PARTITIONS, systemDeps } from '../../../src/core/index.ts'
-import { createScheduler, type Scheduler } from '../../../src/scheduler/index.ts'
+import { mintId, systemDeps } from '../../../src/core/index.ts'
 import { newRun } from '../../lib/engine-stage.ts'
 import { liveMemory } from '../../lib/memory.ts'
 import type { Row } from '../../lib/results.ts'
+import { takeOver } from '../../lib/take-over.ts'
 
 const AT_ONCE = 256
 const DAY_MS = 86_400_000
@@ -52,19 +52,4 @@ async function park(broker: Broker): Promise<void> {
   await log.close()
   if (log.state.flow.tag !== 'PAUSED.Sleeping')
     throw new Error(`A run could not be parked: ${JSON.stringify(answers)}`)
-}
-
-async function takeOver(broker: Broker, count: number): Promise<{ scheduler: Scheduler; ms: number }> {
-  const scheduler = createScheduler(broker, deps)
-  const complete = Promise.withResolvers<void>()
-  scheduler.onChange(({ holding, changing }) => {
-    if (holding.length === PARTITIONS && changing.length === 0) complete.resolve()
-  })
-  const began = performance.now()
-  await scheduler.start()
-  await complete.promise
-  const ms = performance.now() - began
-  const { runs } = scheduler.status()
-  if (runs < count) throw new Error(`The scheduler knows ${runs} runs of ${count}.`)
-  return { scheduler, ms }
 }
