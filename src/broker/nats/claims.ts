@@ -123,13 +123,24 @@ export class Claims {
 
   /** How many items of a queue were given back here and are, as far as we know, not claimed again. */
   releasedHere(queue: string): number {
-    const { clock } = this.#link.deps
+    this.#forgetOldReleases()
     let count = 0
-    for (const [sequence, released] of this.#released) {
-      if (clock.monotonic() - released.at > this.#claimTimeoutMs) this.#released.delete(sequence)
-      else if (released.queue === queue) count++
-    }
+    for (const released of this.#released.values()) if (released.queue === queue) count++
     return count
+  }
+
+  #noteRelease(sequence: number, queue: string): void {
+    this.#forgetOldReleases()
+    this.#released.set(sequence, { queue, at: this.#link.deps.clock.monotonic() })
+  }
+
+  /** They stand in the order of their time. */
+  #forgetOldReleases(): void {
+    const oldest = this.#link.deps.clock.monotonic() - this.#claimTimeoutMs
+    for (const [sequence, { at }] of this.#released) {
+      if (at > oldest) return
+      this.#released.delete(sequence)
+    }
   }
 
   /** The lane's consumer exists when this resolves. Waits out an outage as long as somebody wants it. */
@@ -229,12 +240,8 @@ export class Claims {
     const delivery = deliveryOf(message.reply ?? '')
     if (!delivery) return false
     this.#released.delete(delivery.streamSequence)
-    const item = hold(this.#link, lane, message, delivery, this.#claimTimeoutMs, () =>
-      this.#released.set(delivery.streamSequence, {
-        queue: lane.queue,
-        at: this.#link.deps.clock.monotonic(),
-      }),
-    )
+    const onRelease = () => this.#noteRelease(delivery.streamSequence, lane.queue)
+    const item = hold(this.#link, lane, message, delivery, this.#claimTimeoutMs, onRelease)
     if (item) this.#offer(lane, item, preferred)
     return true
   }
