@@ -1,9 +1,11 @@
 /**
  * What is on its way into a log, in order: the entry in flight, those that are full and wait, and the one that
- * gathers. Knows sizes and revisions, and nothing of runs, brokers or time.
+ * gathers. Knows sizes and revisions, and nothing of what the records say.
  */
 
-import type { Rev } from '../broker/index.ts'
+import type { Limits, Rev } from '../broker/index.ts'
+import { tooLarge } from './answers.ts'
+import { encodeRecord } from './codec.ts'
 import type { RunRecord } from './records.ts'
 import type { ChartSnapshot, FlowContext } from './run-state.ts'
 import type { SnapshotInFlight } from './snapshots.ts'
@@ -33,20 +35,37 @@ export interface Encoded {
 }
 
 export class Batches<Rider> {
-  readonly #limit: number
+  readonly #run: string
+  readonly #limits: Pick<Limits, 'batch' | 'record'>
   #flying: Batch<Rider> | undefined
   #sealed: Batch<Rider>[] = []
   #gathering: Batch<Rider> = newBatch()
   #bytes = 0
 
-  /** `limit`: bytes of an entry. */
-  constructor(limit: number) {
-    this.#limit = limit
+  constructor(run: string, limits: Pick<Limits, 'batch' | 'record'>) {
+    this.#run = run
+    this.#limits = limits
   }
 
-  /** The largest that one proposal may be. */
-  get room(): number {
-    return this.#limit - HEAD_BYTES
+  /**
+   * Records as they are written, before anything has seen them.
+   *
+   * @throws CB_E_PAYLOAD_TOO_LARGE when one of them is, or no entry can hold them all
+   */
+  encode(records: readonly RunRecord[]): Encoded {
+    const room = this.#limits.batch - HEAD_BYTES
+    const texts: string[] = []
+    let bytes = 0
+    for (const record of records) {
+      const text = encodeRecord(record)
+      const size = Buffer.byteLength(text)
+      if (size > this.#limits.record)
+        throw tooLarge(`A record of run ${this.#run}`, size, this.#limits.record)
+      texts.push(text)
+      bytes += size
+    }
+    if (bytes > room) throw tooLarge(`An entry of run ${this.#run}`, bytes, room)
+    return { records, texts, bytes }
   }
 
   /** Bytes of all records that are not in the log yet. */
@@ -70,7 +89,7 @@ export class Batches<Rider> {
 
   /** Adds records to the batch that gathers, or to a new one when they do not fit. */
   add({ records, texts, bytes }: Encoded): Batch<Rider> {
-    if (this.#gathering.bytes + bytes > this.#limit) this.seal()
+    if (this.#gathering.bytes + bytes > this.#limits.batch) this.seal()
     const batch = this.#gathering
     for (const record of records) batch.records.push(record)
     for (const text of texts) batch.texts.push(text)

@@ -18,18 +18,20 @@ import type {
   RunStart,
 } from './channel.ts'
 import { Children } from './children.ts'
+import type { ValueRef } from './events.ts'
 import type { HostContext } from './host-context.ts'
+import type { HostedValues } from './hosted-values.ts'
 import type { NoteRecord, RunRecord } from './records.ts'
 import { judgeValue } from './rules.ts'
 import type { RunLog } from './run-log.ts'
 import type { RunState } from './run-state.ts'
 import { TaskCalls } from './task-calls.ts'
-import { loadValue } from './values.ts'
 import { type Awaited, Waits } from './waits.ts'
 
 export interface ExecutionOptions {
   readonly context: HostContext
   readonly log: RunLog
+  readonly values: HostedValues
   readonly runner: Runner
   /** The attempt it belongs to. */
   readonly runCount: number
@@ -58,10 +60,10 @@ export class Execution {
   #isGone = false
 
   constructor(options: ExecutionOptions) {
-    const { context, log } = options
+    const { context, log, values } = options
     this.#options = options
     this.runCount = options.runCount
-    const parts = { context, log, changed: () => this.#changed() }
+    const parts = { context, log, values, changed: () => this.#changed() }
     this.tasks = new TaskCalls(parts)
     this.waits = new Waits(parts)
     this.children = new Children(parts)
@@ -139,15 +141,14 @@ export class Execution {
   async #startOf({ id, created, flow, tasks, waits, values, children }: RunState): Promise<RunStart> {
     const { epoch, runCount, failures } = flow.context
     const { parameters } = created
-    const v =
-      'object' in parameters
-        ? await loadValue(this.#options.context.broker.objects, parameters)
-        : parameters.v
+    const loaded = await new Promise<ValueRef>((resolve, reject) =>
+      this.#options.values.load(parameters, (inline = parameters) => resolve(inline), reject),
+    )
     return {
       run: id,
       flow: created.flow,
       name: created.name,
-      parameters: { v },
+      parameters: loaded,
       tags: created.tags,
       epoch,
       runCount,

@@ -17,18 +17,18 @@ import { CallboardError, isCallboardError, type Timer } from '../core/index.ts'
 import type { BodyOutcome, LeaveReason, Runner } from './channel.ts'
 import { tellChildren } from './children.ts'
 import { effectsOf, enqueueRun, type PlacedEffect } from './effects.ts'
-import type { FlowEvent, ValueRef } from './events.ts'
+import type { FlowEvent } from './events.ts'
 import { Execution } from './execution.ts'
-import { failureOf } from './failures.ts'
 import { GRACE_MARGIN_MS } from './flow-plans.ts'
 import type { HostContext } from './host-context.ts'
+import { HostedValues } from './hosted-values.ts'
 import { runAddress } from './messages.ts'
+import { flowEventOf, resultIn, unkeepable, withResultIn } from './outcomes.ts'
 import type { CreatedRecord, RunRecord } from './records.ts'
 import { judgeFlow } from './rules.ts'
 import { RunLog } from './run-log.ts'
 import type { ChartSnapshot, FlowContext, RunState } from './run-state.ts'
 import { parseTag, type StateTag } from './states.ts'
-import { fitsInline, storeValue } from './values.ts'
 import type { Awaited } from './waits.ts'
 
 export interface HostedRunOptions {
@@ -49,6 +49,7 @@ const MIN_PARK_MS = 1_000
 export class HostedRun {
   readonly id: string
   readonly log: RunLog
+  readonly #values: HostedValues
   readonly #options: HostedRunOptions
   readonly #context: HostContext
   /** The epoch of our claim, once it is in the log. */
@@ -81,6 +82,7 @@ export class HostedRun {
         ended: (error) => this.#logEnded(error),
       },
     })
+    this.#values = new HostedValues(context, this.log)
   }
 
   get isOver(): boolean {
@@ -229,6 +231,7 @@ export class HostedRun {
     const execution: Execution = new Execution({
       context: this.#context,
       log: this.log,
+      values: this.#values,
       runner: this.#options.runner,
       runCount: flow.context.runCount,
       ended: (outcome) => {
@@ -245,16 +248,11 @@ export class HostedRun {
   }
 
   #codeEnded(outcome: BodyOutcome): void {
-    const event = endOf(outcome, this.#now())
-    const result = 'result' in event ? event.result : undefined
-    if (result === undefined || fitsInline(result)) {
-      this.#proposeEnd(event)
-      return
-    }
-    const { broker, deps } = this.#context
-    storeValue(broker.objects, deps, this.id, result).then(
-      (stored) => this.#proposeEnd(withResult(event, stored)),
-      (error) => this.#proposeEnd(failOf(error, this.#now())),
+    const event = flowEventOf(outcome, this.#now())
+    this.#values.store(
+      resultIn(event),
+      (result) => this.#proposeEnd(withResultIn(event, result)),
+      (error) => this.#proposeEnd(unkeepable(error, event.at)),
     )
   }
 
@@ -270,7 +268,7 @@ export class HostedRun {
           )
       },
       failed: (error) => {
-        if (isCallboardError(error, 'CB_E_PAYLOAD_TOO_LARGE')) this.#proposeEnd(failOf(error, event.at))
+        if (isCallboardError(error, 'CB_E_PAYLOAD_TOO_LARGE')) this.#proposeEnd(unkeepable(error, event.at))
       },
     })
   }
@@ -410,37 +408,4 @@ function reasonToLeave(tag: StateTag): LeaveReason {
   if (name === 'Sleeping' || name === 'Waiting') return 'parked'
   if (name === 'TimedOut') return 'timed-out'
   return type === 'COMPLETED' || type === 'FAILED' || type === 'CRASHED' ? 'ended' : 'fenced'
-}
-
-function endOf(outcome: BodyOutcome, at: number): FlowEvent {
-  switch (outcome.is) {
-    case 'completed': {
-      const { is: _, ...completed } = outcome
-      return { type: 'COMPLETE', at, ...completed }
-    }
-    case 'skipped': {
-      const { is: _, ...skipped } = outcome
-      return { type: 'COMPLETE', at, name: 'Skipped', ...skipped }
-    }
-    case 'failed': {
-      const { is: _, ...failed } = outcome
-      return { type: 'FAIL', at, ...failed }
-    }
-    case 'crashed':
-      return { type: 'CRASH', at, message: outcome.message }
-    case 'cancelled': {
-      const { is: _, ...cancelled } = outcome
-      return { type: 'ABANDON', at, ...cancelled }
-    }
-  }
-}
-
-function withResult(event: FlowEvent, result: ValueRef): FlowEvent {
-  return event.type === 'COMPLETE' || event.type === 'FAIL' ? { ...event, result } : event
-}
-
-/** What the code ended with cannot be kept. */
-function failOf(error: unknown, at: number): FlowEvent {
-  const failure = failureOf(error)
-  return { type: 'FAIL', at, message: failure.message, failure, retryDelayMs: null }
 }

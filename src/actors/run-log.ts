@@ -23,79 +23,20 @@
  */
 
 import type { Broker, Rev } from '../broker/index.ts'
-import {
-  assertNever,
-  CallboardError,
-  type Deps,
-  isCallboardError,
-  messageOf,
-  mintId,
-  sleep,
-} from '../core/index.ts'
+import { CallboardError, type Deps, isCallboardError, messageOf, mintId, sleep } from '../core/index.ts'
+import { answerTo, recordsOf, takenAway } from './answers.ts'
 import { appendOnce, appendSettled, untilAnswered } from './append.ts'
 import { type Batch, Batches, type Encoded } from './batches.ts'
 import { decodeEntry, encodeRecord } from './codec.ts'
 import { applyRecords } from './fold.ts'
 import type { Answer, Judge, Judgement } from './judgement.ts'
-import type { LazyFlusher } from './lazy-flusher.ts'
 import { openRun, readOn } from './open-run.ts'
-import {
-  type CreatedRecord,
-  type HeadRecord,
-  RECORD_VERSION,
-  type RunRecord,
-  type SnapshotRecord,
-} from './records.ts'
-import { legalSignals } from './rules.ts'
-import type { ChartSnapshot, FlowContext, RunState } from './run-state.ts'
-import { beginSnapshot, dropSnapshot, isSnapshotDue } from './snapshots.ts'
+import type { Proposal, RunLogOptions } from './proposal.ts'
+import { type HeadRecord, RECORD_VERSION } from './records.ts'
+import type { RunState } from './run-state.ts'
+import { Snapshots } from './snapshot-taker.ts'
 
-/** Something to be judged, written and answered. Callbacks must not throw. */
-export interface Proposal {
-  readonly judge: Judge
-  /** (G8) */
-  readonly lazy?: boolean
-  /** (G6) */
-  readonly patient?: boolean
-  /** Each time it was judged (again after a conflict). Nothing of this is in the log yet. */
-  judged?(judgement: Judgement): void
-  settled?(answer: Answer): void
-  failed?(error: unknown): void
-}
-
-/** What the owner hears. */
-export interface RunLogListener {
-  /**
-   * These records (all of an entry but its head) are in the log: written here, or by somebody else and folded in.
-   * `flow` is the flow run after them.
-   */
-  committed?(records: readonly RunRecord[], rev: Rev, flow: ChartSnapshot<FlowContext>): void
-  /** The state was read anew after a conflict; what is in it is in the log. */
-  reloaded?(state: RunState): void
-  /** It takes nothing any more: fenced (CB_E_FENCED), or it cannot go on. Not called after `close` or `abandon`. */
-  ended?(error: CallboardError): void
-}
-
-export interface RunLogOptions {
-  readonly listener?: RunLogListener
-  /** The run does not exist yet: its first entry begins with this. `state` is what `beginRun` makes of it, at rev 0. */
-  readonly created?: CreatedRecord
-  /** Who writes as the host of the run, once it is claimed: its entries carry the epoch. */
-  readonly worker?: string
-  /** Shared by all runs of a host; without one, lazy proposals are written at once. */
-  readonly flusher?: LazyFlusher
-  /**
-   * Whether it waits for a broker that is away, for as long as it takes. Default `false`: everything unanswered fails
-   * with what the broker said.
-   */
-  readonly outlasts?: boolean
-  /** Conflicts in a row before everything unanswered fails with CB_E_CONTENDED. Default: no limit. */
-  readonly maxConflicts?: number
-  /** Bytes of records that may wait to be written. Default 4 MiB. */
-  readonly maxWaitingBytes?: number
-  /** Proposals that may be unanswered before an impatient one is refused. Default 10,000. */
-  readonly maxUnanswered?: number
-}
+export type { Proposal, RunLogListener, RunLogOptions } from './proposal.ts'
 
 interface Rider {
   readonly proposal: Proposal
@@ -106,8 +47,6 @@ const MAX_UNANSWERED = 10_000
 const MAX_WAITING_BYTES = 4 * 1024 * 1024
 const CONFLICT_JITTER_MS = 5
 const LONGEST_JITTER_MS = 200
-const NO_RECORDS: readonly RunRecord[] = []
-const NOTHING: Encoded = { records: NO_RECORDS, texts: [], bytes: 0 }
 
 export class RunLog {
   readonly id: string
@@ -118,6 +57,7 @@ export class RunLog {
   readonly #nonces: string
   #appends = 0
   readonly #batches: Batches<Rider>
+  readonly #snapshots: Snapshots
   /** Its host, and no one else: see `own`. */
   #epoch: number | undefined
   /** `reading`: the state is being read, nothing can be judged. */
@@ -132,7 +72,6 @@ export class RunLog {
   #conflicts = 0
   #pumping = false
   #draining = false
-  #snapshotting: Promise<void> | undefined
   #whenIdle: (() => void)[] = []
 
   constructor(broker: Broker, deps: Deps, state: RunState, options: RunLogOptions = {}) {
@@ -141,10 +80,11 @@ export class RunLog {
     this.#deps = deps
     this.#options = options
     this.#nonces = mintId(deps)
-    this.#batches = new Batches(broker.capabilities.limits.batch)
+    this.#batches = new Batches(state.id, broker.capabilities.limits)
+    this.#snapshots = new Snapshots(broker.objects, deps, (proposal) => this.submit(proposal))
     this.#state = state
     this.#rev = state.rev
-    if (options.created !== undefined) this.#batches.add(this.#encode([options.created]))
+    if (options.created !== undefined) this.#batches.add(this.#batches.encode([options.created]))
   }
 
   /** Speculative: ahead of the log by what is on its way there. Only to be looked at. */
@@ -201,6 +141,11 @@ export class RunLog {
     this.#wake()
   }
 
+  /** Repeats what a broker that is away could not do, for as long as this owner has the run. */
+  outlast<T>(attempt: () => Promise<T>): Promise<T> {
+    return untilAnswered(this.#deps, this.#stop.signal, attempt)
+  }
+
   /** Reads what others may have written. What is waiting here finds out by itself, by its conflict. */
   async refresh(): Promise<void> {
     if (this.#phase !== 'open' || this.#pumping || !this.#batches.isEmpty) return this.flush()
@@ -223,7 +168,7 @@ export class RunLog {
   /** Waits until everything proposed is answered, then takes nothing more. */
   async close(): Promise<void> {
     await this.#settle()
-    await this.#snapshotting
+    await this.#snapshots.settled
     await this.#settle()
     this.#finish(
       new CallboardError('CB_E_STOPPED', `The log of run ${this.id} was closed here; open it again.`),
@@ -250,13 +195,13 @@ export class RunLog {
     let encoded: Encoded
     try {
       judgement = proposal.judge(this.#state)
-      encoded = this.#encode(recordsOf(judgement))
+      encoded = this.#batches.encode(recordsOf(judgement))
     } catch (error) {
       this.#unanswered--
       proposal.failed?.(error) // (G7) (G9)
       return
     }
-    const batch = encoded === NOTHING ? this.#batches.newest : this.#apply(encoded)
+    const batch = encoded.records.length === 0 ? this.#batches.newest : this.#apply(encoded)
     const rider = { proposal, answer: answerTo(judgement, this.#state) }
     batch?.riders.push(rider) // (G2)
     if (batch !== undefined && !batch.urgent) this.#schedule(batch, proposal)
@@ -270,23 +215,6 @@ export class RunLog {
     else batch.urgent = true
   }
 
-  /** (G7) */
-  #encode(records: readonly RunRecord[]): Encoded {
-    if (records.length === 0) return NOTHING
-    const limit = this.#broker.capabilities.limits.record
-    const texts: string[] = []
-    let bytes = 0
-    for (const record of records) {
-      const text = encodeRecord(record)
-      const size = Buffer.byteLength(text)
-      if (size > limit) throw tooLarge(`A record of run ${this.id}`, size, limit)
-      texts.push(text)
-      bytes += size
-    }
-    if (bytes > this.#batches.room) throw tooLarge(`An entry of run ${this.id}`, bytes, this.#batches.room)
-    return { records, texts, bytes }
-  }
-
   #apply(encoded: Encoded): Batch<Rider> {
     const batch = this.#batches.add(encoded)
     const rev = this.#batches.revAfter(this.#rev)
@@ -295,14 +223,19 @@ export class RunLog {
     return batch
   }
 
-  /** Judges what has been waiting for it, in order. */
+  /** Judges what has been waiting for it, in order; what comes meanwhile comes after it. */
   #drain(): void {
     this.#draining = true
-    let next = 0
-    while (next < this.#unjudged.length && this.#phase === 'open' && !this.#isFull)
-      this.#admit(this.#unjudged[next++] as Proposal)
-    this.#unjudged = this.#unjudged.slice(next)
+    while (this.#unjudged.length > 0 && this.#phase === 'open' && !this.#isFull) {
+      const waiting = this.#unjudged
+      this.#unjudged = []
+      let next = 0
+      while (next < waiting.length && this.#phase === 'open' && !this.#isFull)
+        this.#admit(waiting[next++] as Proposal)
+      this.#unjudged = [...waiting.slice(next), ...this.#unjudged]
+    }
     this.#draining = false
+    if (this.#end !== undefined) this.#failAll(this.#unjudged.splice(0), this.#end)
   }
 
   #answer({ proposal, answer }: Rider): void {
@@ -333,7 +266,7 @@ export class RunLog {
       if (batch === undefined) return
       const texts = [encodeRecord(this.#head()), ...batch.texts]
       const appended = this.#append(texts)
-      this.#snapshotWhenDue()
+      this.#snapshots.takeWhenDue(this.#state, this.#batches)
       const outcome = await appended.catch((error) => {
         this.#fail(error)
         return 'failed' as const
@@ -355,7 +288,7 @@ export class RunLog {
 
   /** What the broker is asked for: again and again, or once. */
   #ask<T>(attempt: () => Promise<T>): Promise<T> {
-    return this.#options.outlasts ? untilAnswered(this.#deps, this.#stop.signal, attempt) : attempt()
+    return this.#options.outlasts ? this.outlast(attempt) : attempt()
   }
 
   #head(): HeadRecord {
@@ -417,40 +350,6 @@ export class RunLog {
     return true
   }
 
-  // ── snapshots
-
-  /** The state is the fold up to the newest batch, once nothing more goes into that. */
-  #snapshotWhenDue(): void {
-    if (this.#snapshotting !== undefined || !isSnapshotDue(this.#state)) return
-    this.#batches.seal()
-    const { newest } = this.#batches
-    if (newest === undefined) return
-    const snapshot = beginSnapshot(this.#broker.objects, this.#deps, this.#state)
-    newest.snapshot = snapshot
-    this.#snapshotting = snapshot.over.then((record) => {
-      this.#snapshotting = undefined
-      if (record !== undefined) this.#recordSnapshot(record)
-    })
-  }
-
-  #recordSnapshot(record: SnapshotRecord): void {
-    let superseded = record.rev
-    const drop = () => void dropSnapshot(this.#broker.objects, this.#deps, this.id, superseded)
-    this.submit({
-      lazy: true,
-      patient: true,
-      judge: (state) => {
-        const isNewer = record.rev > state.snapshotRev
-        superseded = isNewer ? state.snapshotRev : record.rev
-        return isNewer ? { is: 'write', answer: 'applied', records: [record] } : { is: 'ignored' }
-      },
-      settled: drop,
-      failed: (error) => {
-        this.#deps.logger.debug({ run: this.id, rev: record.rev, error }, 'a snapshot was not recorded')
-      },
-    })
-  }
-
   // ── ending
 
   #busy(): CallboardError {
@@ -480,11 +379,15 @@ export class RunLog {
     this.#stop.abort(error)
     const left = [...this.#batches.clear().map(({ proposal }) => proposal), ...this.#unjudged]
     this.#unjudged = []
-    for (const proposal of left) {
+    this.#failAll(left, error)
+    this.#tellIdle()
+  }
+
+  #failAll(proposals: readonly Proposal[], error: CallboardError): void {
+    for (const proposal of proposals) {
       this.#unanswered--
       proposal.failed?.(error)
     }
-    this.#tellIdle()
   }
 
   /** Resolves once nothing is unanswered or on its way. */
@@ -498,46 +401,4 @@ export class RunLog {
   #tellIdle(): void {
     for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
-}
-
-function recordsOf(judgement: Judgement): readonly RunRecord[] {
-  if (judgement.is === 'write') return judgement.records
-  return judgement.is === 'rejected' ? (judgement.records ?? NO_RECORDS) : NO_RECORDS
-}
-
-function answerTo(judgement: Judgement, state: RunState): Answer {
-  const { tag } = state.state
-  switch (judgement.is) {
-    case 'write':
-    case 'known':
-      return { outcome: judgement.answer, tag, rev: state.rev }
-    case 'ignored':
-      return { outcome: 'ignored', tag }
-    case 'wait':
-      return { outcome: 'wait', retryAfterMs: judgement.retryAfterMs, tag }
-    case 'rejected': {
-      const { reason, issues } = judgement
-      const rejected = { outcome: 'rejected', reason, tag, legalSignals: legalSignals(state) } as const
-      return issues === undefined ? rejected : { ...rejected, issues }
-    }
-    default:
-      return assertNever(judgement)
-  }
-}
-
-function takenAway(state: RunState, hostedIn: number): CallboardError {
-  const { epoch, worker } = state.flow.context
-  const now = worker === null ? 'nobody has it' : `worker ${worker} has it`
-  return new CallboardError(
-    'CB_E_FENCED',
-    `Run ${state.id} was hosted here in epoch ${hostedIn} and is not any more: ${now} now, in epoch ${epoch}. Nothing more is written from here.`,
-  )
-}
-
-function tooLarge(what: string, bytes: number, limit: number): CallboardError {
-  return new CallboardError(
-    'CB_E_PAYLOAD_TOO_LARGE',
-    `${what} would have ${bytes} bytes; at most ${limit} are allowed. Nothing was written, and the run goes on. Hand over less, or a reference.`,
-    { details: { bytes, limit } },
-  )
 }

@@ -12,19 +12,19 @@
  * (K5) Nothing starts while the flow run is not RUNNING, while this worker's lease is not fresh, or without slots.
  */
 
-import { type CallboardError, isCallboardError } from '../core/index.ts'
-import type { BodyOutcome, TaskAnswer, TaskCall, TaskReport } from './channel.ts'
+import { isCallboardError } from '../core/index.ts'
+import type { TaskAnswer, TaskCall, TaskReport } from './channel.ts'
 import type { TaskEvent, ValueRef } from './events.ts'
-import { failureOf } from './failures.ts'
 import type { HostContext } from './host-context.ts'
+import type { HostedValues } from './hosted-values.ts'
 import type { Answer, Judgement } from './judgement.ts'
+import { resultIn, taskEventOf, unkeepable, withResultIn } from './outcomes.ts'
 import type { TaskRecord } from './records.ts'
 import { judgeTask, judgeTaskCall } from './rules.ts'
 import type { RunLog } from './run-log.ts'
 import type { RunState, TaskState } from './run-state.ts'
 import { denialOf, type SlotWant } from './slots.ts'
 import { isTerminalTag, parseTag } from './states.ts'
-import { fitsInline, loadValue, storeValue } from './values.ts'
 
 /**
  * `calling` not judged yet; `ready` may start; `queued` waits for a slot; `starting` its START is on its way to be
@@ -47,6 +47,7 @@ interface Open {
 export interface TaskCallsOptions {
   readonly context: HostContext
   readonly log: RunLog
+  readonly values: HostedValues
   /** How many bodies run, or which calls are open, has changed. */
   changed(): void
 }
@@ -54,14 +55,16 @@ export interface TaskCallsOptions {
 export class TaskCalls {
   readonly #context: HostContext
   readonly #log: RunLog
+  readonly #values: HostedValues
   readonly #changed: () => void
   readonly #open = new Map<string, Open>()
   #running = 0
   #resting = 0
 
-  constructor({ context, log, changed }: TaskCallsOptions) {
+  constructor({ context, log, values, changed }: TaskCallsOptions) {
     this.#context = context
     this.#log = log
+    this.#values = values
     this.#changed = changed
   }
 
@@ -87,9 +90,8 @@ export class TaskCalls {
       const open: Open = { call, phase: 'calling', resolve, reject, slots: 'none', ahead: undefined }
       this.#open.set(call.id, open)
       this.#changed()
-      const result = call.instead !== undefined && 'result' in call.instead ? call.instead.result : undefined
-      if (result === undefined || fitsInline(result)) return this.#submitCall(open, call)
-      this.#store(result, (stored) => this.#submitCall(open, withResult(call, stored)), reject)
+      const then = (result: ValueRef | undefined) => this.#submitCall(open, withResult(call, result))
+      this.#values.store(resultOf(call), then, (error) => this.#refuse(open, error))
     })
   }
 
@@ -100,13 +102,11 @@ export class TaskCalls {
       open.resolve = resolve
       open.reject = reject
       open.phase = 'reporting'
-      const event = eventOf(outcome, this.#context.deps.clock.now())
-      const result = 'result' in event ? event.result : undefined
-      if (result === undefined || fitsInline(result)) return this.#submitReport(open, attempt, event)
-      this.#store(
-        result,
-        (stored) => this.#submitReport(open, attempt, { ...event, result: stored } as TaskEvent),
-        reject,
+      const event = taskEventOf(outcome, this.#context.deps.clock.now())
+      this.#values.store(
+        resultIn(event),
+        (result) => this.#submitReport(open, attempt, withResultIn(event, result)),
+        (error) => this.#submitReport(open, attempt, unkeepable(error, event.at)),
       )
     })
   }
@@ -288,7 +288,7 @@ export class TaskCalls {
       },
       failed: (error) => {
         if (isCallboardError(error, 'CB_E_PAYLOAD_TOO_LARGE'))
-          this.#submitReport(open, attempt, tooLarge(error, event))
+          this.#submitReport(open, attempt, unkeepable(error, event.at))
         else this.#refuse(open, error)
       },
     })
@@ -355,16 +355,9 @@ export class TaskCalls {
       ...(state.message === undefined ? {} : { message: state.message }),
       ...(failure === undefined ? {} : { failure }),
     } as const
-    if (result === undefined) {
-      this.#answer(open, answer)
-      return
-    }
-    if (!('object' in result)) {
-      this.#answer(open, { ...answer, result })
-      return
-    }
-    loadValue(this.#context.broker.objects, result).then(
-      (v) => this.#answer(open, { ...answer, result: { v } }),
+    this.#values.load(
+      result,
+      (inline) => this.#answer(open, inline === undefined ? answer : { ...answer, result: inline }),
       (error) => this.#refuse(open, error),
     )
   }
@@ -398,11 +391,6 @@ export class TaskCalls {
   #task(open: Open): TaskState | undefined {
     return this.#log.state.tasks.get(open.call.id)
   }
-
-  #store(value: ValueRef, then: (stored: ValueRef) => void, failed: (error: unknown) => void): void {
-    const { broker, deps } = this.#context
-    storeValue(broker.objects, deps, this.#log.id, value).then(then, failed)
-  }
 }
 
 function isBodyPhase(phase: Phase): boolean {
@@ -417,35 +405,13 @@ function runCountOf(state: RunState, id: string): number | undefined {
   return state.tasks.get(id)?.snapshot.context.runCount
 }
 
-function withResult(call: TaskCall, result: ValueRef): TaskCall {
+/** The result that a call comes with instead of a body. */
+function resultOf({ instead }: TaskCall): ValueRef | undefined {
+  return instead !== undefined && 'result' in instead ? instead.result : undefined
+}
+
+function withResult(call: TaskCall, result: ValueRef | undefined): TaskCall {
   const { instead } = call
-  return instead !== undefined && 'result' in instead ? { ...call, instead: { ...instead, result } } : call
-}
-
-function eventOf(outcome: BodyOutcome, at: number): TaskEvent {
-  switch (outcome.is) {
-    case 'completed': {
-      const { is: _, ...completed } = outcome
-      return { type: 'COMPLETE', at, ...completed }
-    }
-    case 'skipped': {
-      const { is: _, ...skipped } = outcome
-      return { type: 'SKIP', at, ...skipped }
-    }
-    case 'failed': {
-      const { is: _, ...failed } = outcome
-      return { type: 'FAIL', at, ...failed }
-    }
-    case 'crashed':
-      return { type: 'CRASH', at, message: outcome.message }
-    case 'cancelled': {
-      const { is: _, ...cancelled } = outcome
-      return { type: 'CANCELLED', at, ...cancelled }
-    }
-  }
-}
-
-/** What the body said does not fit into a record: the task run fails with that, and is not tried again. */
-function tooLarge(error: CallboardError, { at }: TaskEvent): TaskEvent {
-  return { type: 'FAIL', at, message: error.message, failure: failureOf(error), retryDelayMs: null }
+  if (result === undefined || instead === undefined || !('result' in instead)) return call
+  return { ...call, instead: { ...instead, result } }
 }

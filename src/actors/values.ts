@@ -44,20 +44,25 @@ export function fitsInline(ref: ValueRef): boolean {
   return 'object' in ref || fitsWithin(ref.v, INLINE_VALUE_BYTES)
 }
 
-/**
- * The reference to put into a record: the value itself when it is small, else of the object it was written to.
- * Call it only when `fitsInline` says no, so that small values cost no promise.
- */
+/** Where a value of this run is to be written. */
+export function newValueKey(deps: Pick<Deps, 'clock' | 'random'>, run: string): string {
+  return `values.${run}.${mintId(deps)}`
+}
+
+/** Writes a value to the object store; gives the reference to put into a record. Again under the same key is harmless. */
+export async function putValue(objects: Objects, key: string, value: JsonValue): Promise<ValueRef> {
+  const { bytes } = await objects.put(key, Buffer.from(JSON.stringify(value)))
+  return { object: key, bytes }
+}
+
+/** The reference to put into a record: the value itself when it is small, else of the object it was written to. */
 export async function storeValue(
   objects: Objects,
   deps: Pick<Deps, 'clock' | 'random'>,
   run: string,
   ref: ValueRef,
 ): Promise<ValueRef> {
-  if (fitsInline(ref) || 'object' in ref) return ref
-  const object = `values.${run}.${mintId(deps)}`
-  const { bytes } = await objects.put(object, Buffer.from(JSON.stringify(ref.v)))
-  return { object, bytes }
+  return 'object' in ref || fitsInline(ref) ? ref : putValue(objects, newValueKey(deps, run), ref.v)
 }
 
 /** @throws CB_E_OBJECT_MISSING, CB_E_JSON */

@@ -8,13 +8,13 @@ import type { Timer } from '../core/index.ts'
 import { CallboardError } from '../core/index.ts'
 import type { WaitRequest } from './channel.ts'
 import type { HostContext } from './host-context.ts'
+import type { HostedValues } from './hosted-values.ts'
 import type { Answer } from './judgement.ts'
 import type { WaitDoneRecord, WaitOutcome } from './records.ts'
 import { judgeWait, judgeWaitDue } from './rules.ts'
 import type { RunLog } from './run-log.ts'
 import type { RunState } from './run-state.ts'
 import { parseTag } from './states.ts'
-import { loadValue } from './values.ts'
 
 interface Open {
   readonly request: WaitRequest
@@ -45,6 +45,7 @@ export interface Awaited {
 export interface WaitsOptions {
   readonly context: HostContext
   readonly log: RunLog
+  readonly values: HostedValues
   /** What is waited for has changed. */
   changed(): void
 }
@@ -52,12 +53,14 @@ export interface WaitsOptions {
 export class Waits {
   readonly #context: HostContext
   readonly #log: RunLog
+  readonly #values: HostedValues
   readonly #changed: () => void
   readonly #open = new Map<string, Open>()
 
-  constructor({ context, log, changed }: WaitsOptions) {
+  constructor({ context, log, values, changed }: WaitsOptions) {
     this.#context = context
     this.#log = log
+    this.#values = values
     this.#changed = changed
   }
 
@@ -177,13 +180,9 @@ export class Waits {
 
   #answer(open: Open, outcome: WaitOutcome): void {
     this.#close(open)
-    const value = outcome.is === 'done' ? outcome.value : undefined
-    if (outcome.is === 'expired' || value === undefined || !('object' in value)) {
-      open.resolve(outcome)
-      return
-    }
-    loadValue(this.#context.broker.objects, value).then(
-      (v) => open.resolve({ ...outcome, value: { v } }),
+    this.#values.load(
+      outcome.is === 'done' ? outcome.value : undefined,
+      (value) => open.resolve(value === undefined ? outcome : { ...outcome, is: 'done', value }),
       (error) => open.reject(error),
     )
   }

@@ -277,6 +277,41 @@ describe('values', () => {
     ])
   })
 
+  it('wait for a broker that is away, on their way in and out', async () => {
+    const large = 'x'.repeat(100_000)
+    const one = await stage.host(
+      'one',
+      {
+        flow: (r, parameters) =>
+          r.task({ task: 't' }, () => [parameters, large].map((text) => String(text).length)),
+      },
+      {},
+      {
+        plan: {
+          rules: [
+            { operation: 'objects.get', fault: 'lose-before', nth: 1 },
+            { operation: 'objects.put', fault: 'lose-before', nth: 2 },
+            { operation: 'objects.put', fault: 'lose-after', nth: 3 },
+          ],
+        },
+      },
+    )
+    const run = await stage.begin(one, { parameters: { v: large } })
+    await stage.untilTag(run, 'COMPLETED.Completed')
+    expect(await resultOf(run)).toEqual([100_000, 100_000])
+    const again = await stage.host(
+      'two',
+      {
+        flow: (r) => r.task({ task: 't' }, () => large),
+      },
+      {},
+      { plan: { rules: [{ operation: 'objects.put', fault: 'lose-after', nth: 1 }] } },
+    )
+    const other = await stage.begin(again)
+    await stage.untilTag(other, 'COMPLETED.Completed')
+    expect((await stage.stateOf(other)).tasks.get('t-0')?.result).toMatchObject({ bytes: 100_002 })
+  })
+
   it('that are gone from the object store are an error in the code that asks for them, not in the host', async () => {
     const one = await stage.host('one', { flow: (r) => r.pause() })
     const run = await stage.begin(one)

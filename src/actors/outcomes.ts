@@ -1,0 +1,69 @@
+/** What code reports, as the events that it is proposed as. */
+
+import type { BodyOutcome } from './channel.ts'
+import type { FlowEvent, TaskEvent, ValueRef } from './events.ts'
+import { failureOf } from './failures.ts'
+
+/** How an attempt of a task's body ended. */
+export function taskEventOf(outcome: BodyOutcome, at: number): TaskEvent {
+  switch (outcome.is) {
+    case 'completed': {
+      const { is: _, ...completed } = outcome
+      return { type: 'COMPLETE', at, ...completed }
+    }
+    case 'skipped': {
+      const { is: _, ...skipped } = outcome
+      return { type: 'SKIP', at, ...skipped }
+    }
+    case 'failed': {
+      const { is: _, ...failed } = outcome
+      return { type: 'FAIL', at, ...failed }
+    }
+    case 'crashed':
+      return { type: 'CRASH', at, message: outcome.message }
+    case 'cancelled': {
+      const { is: _, ...cancelled } = outcome
+      return { type: 'CANCELLED', at, ...cancelled }
+    }
+  }
+}
+
+/** How an execution of the flow's code ended. */
+export function flowEventOf(outcome: BodyOutcome, at: number): FlowEvent {
+  switch (outcome.is) {
+    case 'completed': {
+      const { is: _, ...completed } = outcome
+      return { type: 'COMPLETE', at, ...completed }
+    }
+    case 'skipped': {
+      const { is: _, ...skipped } = outcome
+      return { type: 'COMPLETE', at, name: 'Skipped', ...skipped }
+    }
+    case 'failed': {
+      const { is: _, ...failed } = outcome
+      return { type: 'FAIL', at, ...failed }
+    }
+    case 'crashed':
+      return { type: 'CRASH', at, message: outcome.message }
+    case 'cancelled': {
+      const { is: _, ...cancelled } = outcome
+      return { type: 'ABANDON', at, ...cancelled }
+    }
+  }
+}
+
+/** The result that goes with an event, if any. */
+export function resultIn(event: FlowEvent | TaskEvent): ValueRef | undefined {
+  return 'result' in event ? event.result : undefined
+}
+
+/** The event with its result as it is to be kept. */
+export function withResultIn<E extends FlowEvent | TaskEvent>(event: E, result: ValueRef | undefined): E {
+  return result === undefined || !('result' in event) ? event : { ...event, result }
+}
+
+/** What the code said cannot be kept: it failed with that, and is not tried again. */
+export function unkeepable(error: unknown, at: number): Extract<FlowEvent & TaskEvent, { type: 'FAIL' }> {
+  const failure = failureOf(error)
+  return { type: 'FAIL', at, message: failure.message, failure, retryDelayMs: null }
+}
