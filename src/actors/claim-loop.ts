@@ -12,7 +12,8 @@ export interface ClaimLoopOptions {
   readonly queues: readonly string[]
   /** How many more runs may be claimed now; 0 or less for none. */
   room(): number
-  claim(run: string): Promise<Claim['is']>
+  /** `not-now`: nothing may begin here at the moment. */
+  claim(run: string): Promise<Claim['is'] | 'not-now'>
 }
 
 /** How long an item that cannot be served here is kept from coming straight back. */
@@ -85,7 +86,11 @@ export class ClaimLoop {
     try {
       if (work === undefined)
         logger.error({ item: item.item, queue: item.queue }, 'a work item cannot be read')
-      else if ((await this.#options.claim(work.run)) === 'not-served') return await this.#giveBack(item)
+      else {
+        const outcome = await this.#options.claim(work.run)
+        if (outcome === 'not-now') return await item.release()
+        if (outcome === 'not-served') return await this.#giveBack(item)
+      }
       await item.ack()
     } catch (error) {
       if (!isRetryable(error)) logger.error({ run: work?.run, error }, 'a run cannot be claimed')

@@ -8,79 +8,37 @@
  * (Y2) The address of a run is open before the run is claimed; what a message was lost for is found by the sweep.
  * (Y3) A run whose code only waits takes no slot: parents that wait for children cannot keep them from a worker.
  * (Y4) Nothing is claimed and no body begins while the lease is not fresh, or once the host is stopping.
- * (Y5) A host that dropped its runs because it took itself for lost, and then came back, gives them back in the log:
- *      its lease may never have lapsed for anybody else, so nobody else would.
+ * (Y5) A run that is let go of here although nobody has taken it is given back in the log.
  */
 
 import type { Broker, Subscription } from '../broker/index.ts'
-import { CallboardError, type Deps, mintId, type Service, service, type Timer } from '../core/index.ts'
-import { untilAnswered } from './append.ts'
-import { applyToRun } from './apply.ts'
-import type { Runner } from './channel.ts'
-import { type Claim, claimNew, claimRun } from './claim.ts'
+import { CallboardError, type Deps, mintId, service, sleep, type Timer } from '../core/index.ts'
+import { type Claim, claimNew, claimRun, type HostedHooks } from './claim.ts'
 import { ClaimLoop } from './claim-loop.ts'
 import { identify, type NewRun, recordOf } from './create-run.ts'
+import { DroppedRuns } from './dropped-runs.ts'
 import { DueTimes } from './due-times.ts'
 import { beginRun } from './fold.ts'
 import type { HostContext } from './host-context.ts'
-import type { HostedRun } from './hosted-run.ts'
+import {
+  type Begun,
+  HOST_DEFAULTS,
+  type Host,
+  type HostDefaults,
+  type HostOptions,
+  type HostSettings,
+} from './host-options.ts'
+import { HostedRuns } from './hosted-runs.ts'
 import { LazyFlusher } from './lazy-flusher.ts'
 import { CUT_OFF_MS, LEASE_MS, WorkerLease } from './lease.ts'
 import { type WorkerFacts, workerAddress } from './messages.ts'
-import { judgeFlow } from './rules.ts'
 import type { RunState } from './run-state.ts'
 import { asJson } from './shape.ts'
 import { createSlots } from './slot-client.ts'
 import type { SlotHolder } from './slots.ts'
 import type { TaskCalls } from './task-calls.ts'
 
-export interface HostSettings {
-  /** Unique per start. Default: a fresh id. */
-  readonly worker?: string
-  /** Served in this order, strictly. None: only what `begin` and `take` are told. */
-  readonly queues: readonly string[]
-  /** Runs whose code may be busy at the same time. Default 100. */
-  readonly slots?: number
-  /** Runs in this process, those that only wait included. Default 10,000. */
-  readonly maxHosted?: number
-  /** Default 10 s; the same in the whole cluster. */
-  readonly leaseMs?: number
-  /** How long code may run on without a connection. Default 90 s. */
-  readonly cutOffMs?: number
-  /** After all code of a run has waited this long, it leaves the process. Default 30 s. */
-  readonly parkAfterMs?: number
-  /** How long a stop waits for bodies to end before it gives the runs back all the same. Default 10 s. */
-  readonly drainMs?: number
-}
-
-export interface HostOptions {
-  readonly broker: Broker
-  readonly deps: Deps
-  readonly runners: readonly Runner[]
-  readonly settings: HostSettings
-}
-
-/** A run that was begun here. */
-export interface Begun {
-  readonly run: string
-  /** It was there already (idempotency key). */
-  readonly existing: boolean
-  /**
-   * Resolves when it is not hosted here any more (ended, parked, given back, taken away), with its state then.
-   * Undefined when it is not hosted here.
-   */
-  readonly over: Promise<RunState> | undefined
-}
-
-export interface Host extends Service {
-  readonly worker: string
-  /** Runs hosted now. */
-  readonly hosted: number
-  /** Creates a run and hosts it here at once, without a queue. @throws as `createRun`; CB_E_STOPPED */
-  begin(input: NewRun): Promise<Begun>
-  /** Claims a run that wants a worker. `false` when it is not to be had. @throws as `openRun`; CB_E_STOPPED */
-  take(run: string): Promise<boolean>
-}
+export type { Begun, Host, HostOptions, HostSettings } from './host-options.ts'
 
 /** A host over a broker that is started. It must be started before it does anything. */
 export function createHost(options: HostOptions): Host {
@@ -98,45 +56,34 @@ export function createHost(options: HostOptions): Host {
   }
 }
 
-type Defaults = Required<Pick<HostSettings, 'drainMs' | 'maxHosted' | 'parkAfterMs' | 'slots'>>
-
-const DEFAULTS: Defaults = { drainMs: 10_000, maxHosted: 10_000, parkAfterMs: 30_000, slots: 100 }
 const SWEEP_MS = 5_000
 /** Sweeps until each hosted run was looked at once. */
 const SWEEPS = 12
-
-interface Hosted {
-  readonly run: HostedRun
-  readonly address: Subscription
-  over?: (state: RunState) => void
-}
 
 class RunHost {
   readonly worker: string
   readonly #broker: Broker
   readonly #deps: Deps
-  readonly #settings: HostSettings & Defaults
+  readonly #settings: HostSettings & HostDefaults
   readonly #context: HostContext
   readonly #lease: WorkerLease
   readonly #loop: ClaimLoop
-  readonly #runs = new Map<string, Hosted>()
-  /** Runs dropped when the lease was lost, with their epochs (Y5). */
-  readonly #dropped = new Map<string, number>()
-  readonly #ended = new AbortController()
+  readonly #runs: HostedRuns
+  readonly #dropped: DroppedRuns
   readonly #claims = new Map<string, Promise<Claim['is']>>()
   readonly #startedAt: number
   #phase: 'new' | 'started' | 'stopping' = 'new'
-  #waiting = 0
   #address: Subscription | undefined
-  #sweep: { readonly timer: Timer; readonly count: number } | undefined
-  #whenEmpty: (() => void) | undefined
+  #sweepTimer: Timer | undefined
 
   constructor({ broker, deps, runners, settings }: HostOptions) {
     this.worker = settings.worker ?? mintId(deps)
     this.#broker = broker
     this.#deps = { ...deps, logger: deps.logger.child({ worker: this.worker }) }
-    this.#settings = { ...DEFAULTS, ...settings }
+    this.#settings = { ...HOST_DEFAULTS, ...settings }
     this.#startedAt = deps.clock.now()
+    this.#runs = new HostedRuns(this.#deps.logger, () => this.#loop.wake())
+    this.#dropped = new DroppedRuns(broker, this.#deps)
     this.#lease = new WorkerLease({
       broker,
       deps: this.#deps,
@@ -144,10 +91,7 @@ class RunHost {
       leaseMs: settings.leaseMs ?? LEASE_MS,
       cutOffMs: settings.cutOffMs ?? CUT_OFF_MS,
       facts: () => this.#facts(),
-      lost: (reason) => {
-        for (const { run } of this.#runs.values()) this.#dropped.set(run.id, run.log.state.flow.context.epoch)
-        this.#fenceAll(`this worker takes itself for lost: ${reason}`)
-      },
+      lost: (reason) => this.#lost(reason),
       regained: () => this.#regained(),
     })
     this.#context = {
@@ -173,7 +117,7 @@ class RunHost {
       deps: this.#deps,
       queues: settings.queues,
       room: () => this.#room,
-      claim: (run) => this.take(run),
+      claim: async (run) => (this.#mayBegin ? this.take(run) : 'not-now'),
     })
   }
 
@@ -196,9 +140,9 @@ class RunHost {
     await this.#loop.stop()
     await Promise.allSettled(this.#claims.values())
     await this.#drain()
-    this.#sweep?.timer.cancel()
-    this.#ended.abort()
-    this.#fenceAll('its host has stopped')
+    this.#sweepTimer?.cancel()
+    this.#dropped.stop()
+    for (const run of this.#runs.all()) run.fence('its host has stopped')
     await this.#context.slots.stop()
     this.#context.flusher.stop()
     this.#context.dueTimes.clear()
@@ -211,7 +155,7 @@ class RunHost {
     const { run, isBound } = await identify(this.#broker, this.#deps, input)
     if (isBound && (await this.#broker.log.last(run)) !== undefined) {
       await this.take(run)
-      return { run, existing: true, over: this.#overOf(run) }
+      return { run, existing: true, over: this.#runs.overOf(run) }
     }
     const record = await recordOf(this.#broker, this.#deps, run, input)
     // No worker need be called, this one has it. If it dies before the claim is written, nothing is written.
@@ -243,12 +187,11 @@ class RunHost {
   get #room(): number {
     if (!this.#mayBegin) return 0
     const { slots, maxHosted } = this.#settings
-    const busy = this.#runs.size - this.#waiting // (Y3)
-    return Math.min(slots - busy, maxHosted - this.#runs.size)
+    return Math.min(slots - this.#runs.busy, maxHosted - this.#runs.size) // (Y3)
   }
 
   async #claim(run: string): Promise<Claim['is']> {
-    const before = this.#runs.get(run)?.run
+    const before = this.#runs.get(run)
     if (before !== undefined) {
       await before.log.refresh() // was it taken from us, and wants a worker again?
       if (!before.isOver) return 'stale'
@@ -259,129 +202,78 @@ class RunHost {
         { run, flow: claim.flow },
         `flow ${claim.flow} is not served here, but its runs wait in a queue that is`,
       )
-    this.#adopt(claim)
+    void this.#adopt(claim)
     return claim.is
   }
 
-  get #hooks() {
-    return {
-      over: (run: HostedRun) => this.#runOver(run),
-      changed: (run: HostedRun) => this.#runChanged(run),
-    }
-  }
-
-  /** Keeps a claimed run for as long as it is hosted. */
   #adopt(claim: Claim): Promise<RunState> | undefined {
-    if (claim.is !== 'claimed') return undefined
-    const { address, run } = claim
-    if (run.isOver) {
-      void address.stop()
-      return Promise.resolve(run.log.state)
+    return claim.is === 'claimed' ? this.#runs.add(claim.run, claim.address) : undefined
+  }
+
+  get #hooks(): HostedHooks {
+    return {
+      changed: (run) => this.#runs.changed(run),
+      over: (run, broken) => {
+        this.#runs.remove(run)
+        if (broken === undefined || run.epoch === undefined) return
+        const at = this.#deps.clock.now()
+        this.#dropped.add(run.id, { type: 'HOST_LOST', at, epoch: run.epoch, reason: broken.message })
+        this.#dropped.giveBack() // (Y5)
+      },
     }
-    this.#runs.set(run.id, { run, address })
-    if (run.isWaiting) this.#waiting++
-    return this.#overOf(run.id)
-  }
-
-  #overOf(run: string): Promise<RunState> | undefined {
-    const hosted = this.#runs.get(run)
-    if (hosted === undefined) return undefined
-    return new Promise((resolve) => {
-      const before = hosted.over
-      hosted.over = (state) => {
-        before?.(state)
-        resolve(state)
-      }
-    })
-  }
-
-  #runOver(run: HostedRun): void {
-    const hosted = this.#runs.get(run.id)
-    if (hosted?.run !== run) return // not adopted yet
-    this.#runs.delete(run.id)
-    if (run.isWaiting) this.#waiting--
-    hosted.address.stop().catch((error) => {
-      this.#deps.logger.debug({ run: run.id, error }, 'the address of a run was not closed in good order')
-    })
-    hosted.over?.(run.log.state)
-    this.#loop.wake()
-    if (this.#runs.size === 0) this.#whenEmpty?.()
-  }
-
-  #runChanged(run: HostedRun): void {
-    if (this.#runs.get(run.id)?.run !== run) return
-    this.#waiting += run.isWaiting ? 1 : -1
-    if (run.isWaiting) this.#loop.wake()
   }
 
   #tasksOf({ run, task }: SlotHolder): TaskCalls | undefined {
-    return task === undefined ? undefined : this.#runs.get(run)?.run.execution?.tasks
+    return task === undefined ? undefined : this.#runs.get(run)?.execution?.tasks
   }
 
   // ── the lease, and looking after what may have been missed
 
-  #fenceAll(reason: string): void {
-    for (const { run } of [...this.#runs.values()]) run.fence(reason)
+  #lost(reason: string): void {
+    const at = this.#deps.clock.now()
+    for (const run of this.#runs.all()) {
+      if (run.epoch !== undefined) this.#dropped.add(run.id, { type: 'RELEASE', at, epoch: run.epoch })
+      run.fence(`this worker takes itself for lost: ${reason}`)
+    }
   }
 
   #regained(): void {
-    for (const [run, epoch] of this.#dropped) void this.#giveUp(run, epoch)
-    for (const { run } of this.#runs.values()) {
+    this.#dropped.giveBack() // (Y5)
+    for (const run of this.#runs.all()) {
       void run.log.refresh()
       run.proceed()
     }
     this.#loop.wake()
   }
 
-  /** (Y5) */
-  async #giveUp(run: string, epoch: number): Promise<void> {
-    const release = judgeFlow({ type: 'RELEASE', at: this.#deps.clock.now(), epoch })
-    try {
-      await untilAnswered(this.#deps, this.#ended.signal, () =>
-        applyToRun(this.#broker, this.#deps, run, release),
-      )
-      if (this.#dropped.get(run) === epoch) this.#dropped.delete(run)
-    } catch (error) {
-      this.#deps.logger.warn({ run, error }, 'a run that was dropped could not be given back')
-    }
-  }
-
   /** (Y2) A slice of the runs each time, so that it never costs much at once. */
   #armSweep(count: number): void {
-    const timer = this.#deps.clock.setTimer(
-      SWEEP_MS,
-      () => {
-        let place = 0
-        for (const { run } of this.#runs.values()) {
-          if (place++ % SWEEPS !== count % SWEEPS) continue
-          void run.log.refresh()
-          run.execution?.children.lookAtAll()
-        }
-        this.#armSweep(count + 1)
-      },
-      { ref: false },
-    )
-    this.#sweep = { timer, count }
+    const sweep = () => {
+      for (const [place, run] of this.#runs.all().entries()) {
+        if (place % SWEEPS !== count % SWEEPS) continue
+        void run.log.refresh()
+        run.execution?.children.lookAtAll()
+      }
+      this.#armSweep(count + 1)
+    }
+    this.#sweepTimer = this.#deps.clock.setTimer(SWEEP_MS, sweep, { ref: false })
   }
 
   // ── stopping
 
   async #drain(): Promise<void> {
-    if (this.#runs.size === 0) return
-    for (const { run } of [...this.#runs.values()]) run.drain({ now: false })
-    await new Promise<void>((resolve) => {
-      if (this.#runs.size === 0) return resolve()
-      const late = this.#deps.clock.setTimer(this.#settings.drainMs, () => {
-        for (const { run } of [...this.#runs.values()]) run.drain({ now: true })
-      })
-      // The broker may be away: then the runs are left to be recovered.
-      const tooLate = this.#deps.clock.setTimer(this.#settings.drainMs * 1.5 + 1_000, () => resolve())
-      this.#whenEmpty = () => {
-        late.cancel()
-        tooLate.cancel()
-        resolve()
-      }
+    const { clock } = this.#deps
+    const { drainMs } = this.#settings
+    for (const run of this.#runs.all()) run.drain({ now: false })
+    const late = clock.setTimer(drainMs, () => {
+      for (const run of this.#runs.all()) run.drain({ now: true })
     })
+    const enough = new AbortController()
+    // The broker may be away: then the runs are left to be recovered.
+    const tooLate = sleep(clock, drainMs * 1.5 + 1_000, enough.signal).catch(() => {})
+    await Promise.race([this.#runs.empty(), tooLate])
+    enough.abort()
+    late.cancel()
   }
 
   #checkStarted(): void {

@@ -37,8 +37,8 @@ export interface HostedRunOptions {
   readonly state: RunState
   /** The run does not exist yet; see `RunLogOptions.created`. */
   readonly created?: CreatedRecord
-  /** It is not hosted here any more. */
-  over(run: HostedRun): void
+  /** It is not hosted here any more; `broken` says why it cannot be, though nobody has taken it. */
+  over(run: HostedRun, broken?: CallboardError): void
   /** Whether it only waits has changed. */
   changed(run: HostedRun): void
 }
@@ -189,10 +189,13 @@ export class HostedRun {
 
   #logEnded(error: CallboardError): void {
     const { logger } = this.#context.deps
-    if (isCallboardError(error, 'CB_E_FENCED'))
+    if (isCallboardError(error, 'CB_E_FENCED')) {
       logger.info({ run: this.id, epoch: this.#epoch }, error.message)
-    else logger.error({ run: this.id, error }, 'a run cannot be hosted any more')
-    this.#end('fenced')
+      this.#end('fenced')
+    } else {
+      logger.error({ run: this.id, error }, 'a run cannot be hosted any more')
+      this.#end('fenced', error)
+    }
   }
 
   /** (O1) */
@@ -354,7 +357,7 @@ export class HostedRun {
 
   // ── the end
 
-  #end(reason: LeaveReason): void {
+  #end(reason: LeaveReason, broken?: CallboardError): void {
     if (this.#isOver) return
     this.#isOver = true
     this.#grace?.cancel()
@@ -369,7 +372,7 @@ export class HostedRun {
           'the log of a run was not closed in good order',
         )
       })
-    this.#options.over(this)
+    this.#options.over(this, broken)
   }
 
   /** Code that does not go by itself is made to. */
