@@ -135,6 +135,22 @@ describe('a zombie', () => {
   })
 })
 
+describe('a log that cannot be read any more', () => {
+  it('takes its own run down, and no other', async () => {
+    const flow: Program = (run) => run.task({ task: 'long' }, () => wait(5_000))
+    const one = await stage.host('one', { flow })
+    const broken = await stage.begin(one)
+    const other = await stage.begin(one)
+    await stage.clock.advance(1_000)
+    const { log } = stage.home.broker
+    const last = await stage.drive(log.last(broken))
+    await stage.drive(log.append(broken, ['"nobody of ours"'], { expect: last?.rev ?? 0 }))
+    await stage.untilTag(other, 'COMPLETED.Completed')
+    await stage.until(() => one.host.hosted === 0)
+    await expect(stage.stateOf(broken)).rejects.toMatchObject({ code: 'CB_E_STORE_DAMAGED' })
+  })
+})
+
 describe('a worker that loses its lease', () => {
   it('stops its code when it cannot renew for two thirds of its time, though the broker is there', async () => {
     const aborted: unknown[] = []

@@ -18,6 +18,7 @@ import {
   sendSignal,
 } from '../../../src/actors/index.ts'
 import { memoryBroker, memoryPlace } from '../../../src/broker/embedded/index.ts'
+import type { Entry } from '../../../src/broker/index.ts'
 import {
   type ClockView,
   type Deps,
@@ -126,7 +127,7 @@ export async function makeHostStage(): Promise<HostStage> {
   const following = await clock.drive(
     home.broker.log.follow({ partitions: 'all' }, 'start', (entries) => {
       for (const entry of entries)
-        for (const record of decodeEntry(entry))
+        for (const record of readable(entry))
           if (record.k === 'flow' || record.k === 'created') tags.set(entry.subject, record.s)
     }),
   )
@@ -217,6 +218,15 @@ export async function makeHostStage(): Promise<HostStage> {
       await drive(following.stop())
       for (const each of machines) if (!dead.has(each.name)) await drive(each.broker.stop())
     },
+  }
+}
+
+/** Nothing, for an entry that is damaged on purpose. */
+function readable(entry: Entry): RunRecord[] {
+  try {
+    return decodeEntry(entry)
+  } catch {
+    return []
   }
 }
 
