@@ -165,12 +165,14 @@ export class HostedRun {
   // ── what the log says
 
   #committed(records: readonly RunRecord[], rev: Rev, flow: ChartSnapshot<FlowContext>): void {
+    let hasEffects = false
     for (const record of records) {
       if (record.k === 'flow' && record.e.type === 'CLAIM' && record.e.worker === this.#context.worker)
         this.#claimed(flow.context.epoch)
       this.#execution?.committed(record)
+      hasEffects ||= 'fx' in record
     }
-    for (const placed of effectsOf(this.id, rev, records, 1)) this.#perform(placed)
+    if (hasEffects) for (const placed of effectsOf(this.id, rev, records, 1)) this.#perform(placed)
     if (flow !== this.#flow) this.#follow(flow)
     this.#changed()
   }
@@ -311,15 +313,17 @@ export class HostedRun {
   /** Something here has changed: it may be quiet now (O4), or ready to be given back. */
   #changed(): void {
     if (this.#isOver) return
-    const { type, name } = parseTag(this.#flow.tag)
+    const { tag, context } = this.#flow
+    const { hold } = context
+    const isPaused = tag.startsWith('PAUSED.')
     const isQuiet = (this.#execution?.tasks.running ?? 0) === 0
-    const { hold } = this.#flow.context
-    if (type === 'PAUSED' && isQuiet && hold?.quiescedAt === null && this.#quiesced !== hold.since) {
+    if (isPaused && isQuiet && hold?.quiescedAt === null && this.#quiesced !== hold.since) {
       this.#quiesced = hold.since
       this.#propose({ type: 'QUIESCED', at: this.#now() })
     }
     if (this.#draining === 'waiting') this.drain({ now: false })
-    const isWaiting = type === 'PAUSED' || name === 'AwaitingRetry' || (this.#execution?.isWaiting ?? false)
+    const isResting = isPaused || tag === 'SCHEDULED.AwaitingRetry'
+    const isWaiting = isResting || (this.#execution?.isWaiting ?? false)
     if (isWaiting === this.#isWaiting) return
     this.#isWaiting = isWaiting
     this.#options.changed(this)

@@ -249,14 +249,18 @@ export class RunLog {
     if (this.#pumping || this.#phase !== 'open' || !this.#batches.isUrgent) return
     this.#pumping = true
     // What is proposed in the same turn goes into the same entry.
-    Promise.resolve()
-      .then(() => this.#pump())
-      .catch((error) => this.#fail(error))
-      .finally(() => {
-        this.#pumping = false
-        this.#wake()
-        this.#tellIdle()
-      })
+    queueMicrotask(() => void this.#write())
+  }
+
+  async #write(): Promise<void> {
+    try {
+      await this.#pump()
+    } catch (error) {
+      this.#fail(error)
+    }
+    this.#pumping = false
+    this.#wake()
+    this.#tellIdle()
   }
 
   /** (G1) */

@@ -398,7 +398,7 @@ function isBodyPhase(phase: Phase): boolean {
 }
 
 function isRunning(state: RunState): boolean {
-  return parseTag(state.flow.tag).type === 'RUNNING'
+  return state.flow.tag.startsWith('RUNNING.')
 }
 
 function runCountOf(state: RunState, id: string): number | undefined {
