@@ -71,6 +71,24 @@ export const ERRORS = {
       'Cache policies were put together that contradict each other, or one needs what it was not given.',
     remedy: 'Give both parts the same storage, isolation and lock, or give SERIALIZABLE a lock.',
   },
+  CB_E_CATALOG_EXISTS: {
+    kind: 'terminal',
+    status: 409,
+    meaning: 'A work pool, queue, deployment, variable, block or key of that name is there already.',
+    remedy: 'Change the one that is there, or choose another name.',
+  },
+  CB_E_CATALOG_INVALID: {
+    kind: 'terminal',
+    status: 422,
+    meaning: 'A work pool, queue, deployment, variable, block or key is not as its kind has to be.',
+    remedy: 'Correct the fields that the message names.',
+  },
+  CB_E_CATALOG_MISSING: {
+    kind: 'terminal',
+    status: 404,
+    meaning: 'There is no work pool, queue, deployment, variable, block or key of that name.',
+    remedy: 'List those that there are; names are written exactly.',
+  },
   CB_E_CONFIG_FILE: {
     kind: 'terminal',
     status: 500,

@@ -10,12 +10,15 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** The files and folders of `src/` that may import it. What Node has built in and is not here, anybody may. */
 const HOMES: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
-    '@nats-io/transport-node': ['broker/nats/'],
-    ajv: ['actors/input.ts'],
+    '@fastify/type-provider-typebox': ['gateway/'],
+    '@fastify/websocket': ['gateway/'],
+    ajv: ['actors/input.ts', 'catalog/check.ts'],
     'ajv-formats': ['actors/input.ts'],
-    'node:sqlite': ['broker/embedded/'],
+    fastify: ['gateway/'],
+    'node:sqlite': ['broker/embedded/', 'gateway/read-model/'],
     'node:timers': [],
     pino: ['core/pino-logger.ts'],
+    typebox: ['api/', 'catalog/', 'gateway/'],
     xstate: ['actors/', 'scheduler/partition-chart.ts'],
   }),
 )

@@ -11,13 +11,16 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   broker: ['core'],
+  catalog: ['core', 'broker', 'actors'],
+  api: ['core', 'catalog'],
+  client: ['api'],
   actors: ['core', 'broker'],
-  scheduler: ['core', 'broker', 'actors'],
-  sdk: ['core', 'broker', 'actors', 'scheduler'],
-  worker: ['core', 'broker', 'actors', 'sdk'],
-  gateway: ['core', 'broker', 'actors'],
-  cli: ['core', 'broker', 'actors', 'scheduler', 'sdk', 'worker', 'gateway'],
-  testing: ['core', 'broker', 'actors', 'scheduler', 'sdk', 'worker', 'gateway'],
+  scheduler: ['core', 'broker', 'actors', 'catalog'],
+  sdk: ['core', 'broker', 'actors', 'scheduler', 'catalog', 'client'],
+  worker: ['core', 'broker', 'actors', 'scheduler', 'sdk', 'catalog'],
+  gateway: ['core', 'broker', 'actors', 'scheduler', 'catalog', 'api'],
+  cli: ['core', 'broker', 'actors', 'scheduler', 'sdk', 'worker', 'gateway', 'catalog', 'api', 'client'],
+  testing: ['core', 'broker', 'actors', 'scheduler', 'sdk', 'worker', 'gateway', 'catalog', 'api', 'client'],
 }
 
 interface Import {

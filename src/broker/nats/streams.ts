@@ -144,7 +144,7 @@ async function make(api: Api, wish: StreamWish, options?: CallOptions): Promise<
     } catch (error) {
       if (isApiError(error, API.storageExceeded) && quota !== quotas.at(-1)) continue
       // Somebody else made it between our look and now, with another quota.
-      if (!isApiError(error, API.streamNameInUse)) throw creationFailure(error, name, quota)
+      if (!(await isMadeByAnother(api, error, name, options))) throw creationFailure(error, name, quota)
     }
     break
   }
@@ -153,6 +153,17 @@ async function make(api: Api, wish: StreamWish, options?: CallOptions): Promise<
     throw new CallboardError('CB_E_BROKER_UNAVAILABLE', `The stream ${name} went away while it was made.`)
   assertAsWished(wish, info)
   return info
+}
+
+/** A server that is asked twice at once may find the subjects taken before it finds the name taken. */
+async function isMadeByAnother(
+  api: Api,
+  error: unknown,
+  name: string,
+  options?: CallOptions,
+): Promise<boolean> {
+  if (isApiError(error, API.streamNameInUse)) return true
+  return isApiError(error, API.subjectsOverlap) && (await api.streamInfo(name, options)) !== undefined
 }
 
 async function createWithRoom(

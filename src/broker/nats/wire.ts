@@ -107,6 +107,7 @@ export const API = {
   messageTooLarge: 10054,
   deleteFailed: 10057,
   streamNameInUse: 10058,
+  subjectsOverlap: 10065,
   streamNotFound: 10059,
   wrongLastSequence: 10071,
   notEnabled: 10076,

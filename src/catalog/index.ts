@@ -1,0 +1,27 @@
+/**
+ * What is defined once and used by many runs: work pools and queues, deployments, variables, blocks, API keys. Kept in
+ * the broker's key-value store, each kind described by one schema. Imports core and the broker port.
+ */
+
+export {
+  blockId,
+  brokerQueue,
+  type Catalog,
+  DEFAULT_POOL,
+  DEFAULT_QUEUE,
+  deploymentId,
+  openCatalog,
+  queueId,
+} from './catalog.ts'
+export { type Change, Collection, type Draft, type Stamped } from './collection.ts'
+export {
+  ApiKey,
+  Block,
+  Deployment,
+  INFRASTRUCTURES,
+  Infrastructure,
+  SCOPES,
+  Variable,
+  WorkPool,
+  WorkQueue,
+} from './definitions.ts'
