@@ -12,6 +12,7 @@ const HOMES: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
     '@fastify/type-provider-typebox': ['gateway/'],
     '@fastify/websocket': ['gateway/'],
+    '@nats-io/transport-node': ['broker/nats/'],
     ajv: ['actors/input.ts', 'catalog/check.ts'],
     'ajv-formats': ['actors/input.ts'],
     fastify: ['gateway/'],
