@@ -9,7 +9,7 @@
 
 import { createHash } from 'node:crypto'
 import type { Bucket, KeyValue, KvEntry, KvWatch } from '../broker/index.ts'
-import { CallboardError, type Deps, isToken } from '../core/index.ts'
+import { CallboardError, type Deps, isToken, nearest } from '../core/index.ts'
 import type { Checker } from './check.ts'
 
 /** When it was made and last changed, ms since the epoch. */
@@ -20,6 +20,9 @@ export interface Stamped {
 
 /** A definition as it is given: without its times. */
 export type Draft<T extends Stamped> = Omit<T, keyof Stamped>
+
+/** What is to be another way. `undefined` leaves it out. */
+export type Edit<T extends Stamped> = { readonly [K in keyof Draft<T>]?: Draft<T>[K] | undefined }
 
 export type Change<T> =
   | { readonly kind: 'put'; readonly key: string; readonly value: T }
@@ -58,7 +61,7 @@ export class Collection<T extends Stamped> {
   /** @throws CB_E_CATALOG_MISSING */
   async get(id: string): Promise<T> {
     const found = await this.find(id)
-    if (found === undefined) throw this.#missing(id)
+    if (found === undefined) throw await this.#missing(id)
     return found
   }
 
@@ -101,17 +104,17 @@ export class Collection<T extends Stamped> {
   }
 
   /**
-   * Changes what is there. (D3) What is changed to `undefined` is left out.
+   * Changes what is there. (D3)
    *
    * @throws CB_E_CATALOG_MISSING, CB_E_CATALOG_INVALID, and what `change` throws
    */
-  async update(id: string, change: (value: T) => Partial<Draft<T>>): Promise<T> {
+  async update(id: string, change: (value: T) => Edit<T>): Promise<T> {
     const { check, deps, idOf } = this.#options
     const bucket = await this.#open()
     const key = Collection.keyOf(id)
     for (;;) {
       const entry = await bucket.get(key)
-      if (entry === undefined) throw this.#missing(id)
+      if (entry === undefined) throw await this.#missing(id)
       const before = this.#read(entry)
       const value = check.value({ ...before, ...change(before), updatedAt: deps.clock.now() })
       if (idOf(value) !== id) throw this.#renamed(id)
@@ -157,9 +160,11 @@ export class Collection<T extends Stamped> {
     }
   }
 
-  #missing(id: string): CallboardError {
-    const { title } = this.#options
-    return new CallboardError('CB_E_CATALOG_MISSING', `There is no ${title} '${id}'.`)
+  async #missing(id: string): Promise<CallboardError> {
+    const { idOf, title } = this.#options
+    const near = nearest(id, (await this.list()).map(idOf))
+    const hint = near === undefined ? '' : ` Did you mean '${near}'?`
+    return new CallboardError('CB_E_CATALOG_MISSING', `There is no ${title} '${id}'.${hint}`)
   }
 
   #renamed(id: string): CallboardError {

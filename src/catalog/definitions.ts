@@ -23,7 +23,7 @@ export const INFRASTRUCTURES = ['inline', 'thread', 'process'] as const
 /** Where the code of a run runs, and with what. Settings of a deployment beat those of its pool. */
 export const Infrastructure = Type.Object(
   {
-    type: Type.Optional(Type.Union(INFRASTRUCTURES.map((kind) => Type.Literal(kind)))),
+    type: Type.Optional(Type.Enum(INFRASTRUCTURES)),
     env: Type.Optional(Environment),
     /** Of the JavaScript heap. */
     memoryMb: Type.Optional(Type.Integer({ minimum: 16 })),
@@ -84,12 +84,19 @@ export const Deployment = Type.Object(
     pool: Name,
     queue: Name,
     infrastructure: Type.Optional(Infrastructure),
+    /** Pauses its schedules. It can be run all the same. */
     paused: Type.Boolean({ default: false }),
+    /** What its runs are called: a template, `weather-{lat}`. Default: two words. */
+    runName: Type.Optional(Text),
+    /** As the options of the flow say; they stand here because whoever makes a run has not its code. */
+    retries: Type.Optional(Type.Integer({ minimum: 0 })),
+    timeoutSeconds: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+    onCrash: Type.Optional(Type.Enum(['recover', 'crash'])),
+    /** Names of the concurrency limits that a run needs a slot of. */
+    concurrency: Type.Optional(Type.Array(Text, { uniqueItems: true })),
     /** Runs of this deployment at the same time, and what becomes of one more. */
     limit: Type.Optional(Limit),
-    limitStrategy: Type.Optional(
-      Type.Union([Type.Literal('enqueue'), Type.Literal('cancelNew'), Type.Literal('cancelRunning')]),
-    ),
+    limitStrategy: Type.Optional(Type.Enum(['enqueue', 'cancelNew', 'cancelRunning'])),
     /** How long a cancelled run may take to stop by itself. */
     graceSeconds: Type.Optional(Type.Number({ minimum: 0, maximum: 86_400 })),
     maxRecoveries: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000 })),
@@ -135,7 +142,7 @@ export const ApiKey = Type.Object(
     name: Name,
     /** SHA-256 of the key, hexadecimal. */
     hash: Type.String({ pattern: '^[0-9a-f]{64}$' }),
-    scopes: Type.Array(Type.Union(SCOPES.map((scope) => Type.Literal(scope))), {
+    scopes: Type.Array(Type.Enum(SCOPES), {
       minItems: 1,
       uniqueItems: true,
     }),

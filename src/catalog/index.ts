@@ -1,6 +1,7 @@
 /**
  * What is defined once and used by many runs: work pools and queues, deployments, variables, blocks, API keys. Kept in
- * the broker's key-value store, each kind described by one schema. Imports core and the broker port.
+ * the broker's key-value store, each kind described by one schema. Also what a run of a deployment begins with.
+ * Imports core, the broker port and the actors.
  */
 
 export {
@@ -13,7 +14,7 @@ export {
   openCatalog,
   queueId,
 } from './catalog.ts'
-export { type Change, Collection, type Draft, type Stamped } from './collection.ts'
+export { type Change, Collection, type Draft, type Edit, type Stamped } from './collection.ts'
 export {
   ApiKey,
   Block,
@@ -25,3 +26,12 @@ export {
   WorkPool,
   WorkQueue,
 } from './definitions.ts'
+export {
+  createDeploymentRun,
+  deploymentRun,
+  findDeployment,
+  type RunDefaults,
+  type RunMaking,
+  type RunRequest,
+  type Which,
+} from './deployment-runs.ts'

@@ -134,6 +134,12 @@ export const ERRORS = {
     meaning: 'Something that is not a named function was made a flow or a task.',
     remedy: 'Hand over a function, and a name when the function has none.',
   },
+  CB_E_DEPLOYMENT_AMBIGUOUS: {
+    kind: 'terminal',
+    status: 409,
+    meaning: 'A run was asked of a flow that has several deployments, and none of them is meant by default.',
+    remedy: 'Name the deployment, as flow/name.',
+  },
   CB_E_DURATION_INVALID: {
     kind: 'terminal',
     status: 400,

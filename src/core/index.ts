@@ -32,6 +32,7 @@ export { nearest } from './nearest.ts'
 export { quote } from './quote.ts'
 export { type Random, seededRandom, systemRandom } from './random.ts'
 export { redactText } from './redact.ts'
+export { fillTemplate, runName } from './run-names.ts'
 export { hideCredentials, isSecretName, Secret } from './secret.ts'
 export {
   dataFolder,

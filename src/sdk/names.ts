@@ -2,8 +2,9 @@
  * Names. A flow or a task is known by its name for ever; runs get a name that people can say aloud.
  */
 
-import { CallboardError, type Random } from '../core/index.ts'
-import { ADJECTIVES, ANIMALS } from './words.ts'
+import { CallboardError } from '../core/index.ts'
+
+export { fillTemplate, runName } from '../core/index.ts'
 
 /** `fetchWeather` → `fetch-weather`, `my_flow` → `my-flow`. */
 function kebabCase(name: string): string {
@@ -31,20 +32,4 @@ export function nameFor(
     'CB_E_DEFINITION_INVALID',
     `A ${kind} was made of a function without a name. Give it one: ${kind}('my-${kind}', …), or write it as function myName() { … }.`,
   )
-}
-
-/** `gigantic-cockatoo` */
-export function runName(random: Random): string {
-  const pick = (words: readonly string[]) => words[Math.floor(random.next() * words.length)] ?? ''
-  return `${pick(ADJECTIVES)}-${pick(ANIMALS)}`
-}
-
-/** Fills `{name}` in a template from the parameters; what is not there stays as it is. */
-export function fillTemplate(template: string, parameters: Readonly<Record<string, unknown>>): string {
-  return template.replaceAll(/\{([\w.]+)\}/g, (whole, path: string) => {
-    let value: unknown = parameters
-    for (const step of path.split('.'))
-      value = typeof value === 'object' && value !== null ? Reflect.get(value, step) : undefined
-    return value === undefined ? whole : String(value)
-  })
 }
