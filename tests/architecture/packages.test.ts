@@ -10,6 +10,9 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** The files and folders of `src/` that may import it. What Node has built in and is not here, anybody may. */
 const HOMES: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
+    '@fastify/cors': ['gateway/access/'],
+    '@fastify/helmet': ['gateway/access/'],
+    '@fastify/rate-limit': ['gateway/access/'],
     '@fastify/type-provider-typebox': ['gateway/'],
     '@fastify/websocket': ['gateway/'],
     '@nats-io/transport-node': ['broker/nats/'],
