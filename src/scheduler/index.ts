@@ -4,7 +4,7 @@
  * Imports core, the broker's port and the actors' records and rules.
  */
 
-export { SCHEDULER_BUCKET } from './leases.ts'
+export { SCHEDULER_BUCKET } from './membership.ts'
 export type { SchedulerOptions } from './options.ts'
 export { createScheduler, type Scheduler, type SchedulerStatus } from './scheduler.ts'
 export { LIMITS_BUCKET, type Limit, limitKey, parseLimit } from './slots/index.ts'

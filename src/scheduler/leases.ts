@@ -1,25 +1,21 @@
 /**
- * Which partitions this scheduler holds. One key per partition and one per member in KV bucket `scheduler`, all with
- * the same time to live.
+ * Which partitions this scheduler holds: those that the table of owners (`owners.ts`) gives to its membership
+ * (`membership.ts`), for as long as that counts.
  *
  * Invariants
- * (L1) A lease counts until its local deadline: when the last successful renewal was sent, plus four fifths of the
- *      time to live, on the clock that never goes back. `isLive` says so, and is asked before every act. So a holder
- *      that cannot renew stops before anybody else can have begun; and should both act, the log's compare-and-set
- *      keeps it harmless.
- * (L2) Acquired by creating the key, renewed by updating it on top of the own revision, given back by deleting that
- *      revision. What fails that way is somebody else's.
- * (L3) Expiry may be told late. A key that was not written for a whole time to live is taken for free: creating it
- *      is refused if it is not.
+ * (L1) `isLive` is asked before every act. A holder that cannot renew its membership stops before anybody else can have
+ *      begun; and should both act, the log's compare-and-set keeps it harmless.
+ * (L2) The table says what is held, whoever wrote it and whether its answer came: what it newly gives us is acquired,
+ *      what it takes is lost. Partitions are taken only from nobody, or from a name that is gone for good (M2).
+ * (L3) What is given back is ours no more from that moment on, also while the table still says so.
  * (L4) Surplus goes one step every `balanceEveryMs`, so that members who come and go do not make partitions travel.
  */
 
-import type { Bucket, KeyValue, KvChange, KvRevision, KvWatch } from '../broker/index.ts'
-import { type Deps, isJsonObject, type JsonValue, PARTITIONS, type Timer } from '../core/index.ts'
-import { settled } from './limiter.ts'
+import type { KeyValue } from '../broker/index.ts'
+import { type Deps, PARTITIONS } from '../core/index.ts'
+import { Membership } from './membership.ts'
+import { assigned, type Owners, OwnersTable } from './owners.ts'
 import { type Member, quotaOf } from './quota.ts'
-
-export const SCHEDULER_BUCKET = 'scheduler'
 
 export interface LeasesOptions {
   readonly self: Member
@@ -29,7 +25,7 @@ export interface LeasesOptions {
 
 export interface LeasesListener {
   acquired(partition: number): void
-  /** The lease is somebody else's, or its deadline has passed. */
+  /** It is somebody else's, or the membership is over. */
   lost(partition: number): void
   /** Somebody else should have it: let it go when convenient, then call `release`. */
   surplus(partition: number): void
@@ -37,69 +33,50 @@ export interface LeasesListener {
   stamped(brokerAt: number, sentAt: number, doneAt: number): void
 }
 
-interface Lease {
-  revision: KvRevision
-  /** The renewal under way, if any: only after it is the revision known. */
-  renewing: Promise<void>
-  /** Monotonic (L1). */
-  deadline: number
-  /** `release` was called, or is to be: it does not count as held any more. */
-  leaving: boolean
-}
-
-/** A key of somebody else's, and when it was last seen written (monotonic). */
-interface Seen {
-  readonly value: JsonValue
-  readonly at: number
-}
-
-const RENEWALS_AT_ONCE = 64
-/** After a lease that should be free was not: how long until it is tried again. */
-const TRY_AGAIN_MS = 250
-
-const memberKey = (id: string) => `member.${id}`
-const partitionKey = (partition: number) => `partition.${partition}`
-
 export class Leases {
-  readonly #kv: KeyValue
   readonly #deps: Deps
   readonly #options: LeasesOptions
   readonly #listener: LeasesListener
-  readonly #held = new Map<number, Lease>()
-  /** What others (and we) wrote, by key. */
-  readonly #seen = new Map<string, Seen>()
-  #bucket: Bucket | undefined
-  #watch: KvWatch | undefined
-  #tick: Timer | undefined
-  #expiry: Timer | undefined
+  readonly #membership: Membership
+  readonly #table: OwnersTable
+  readonly #held = new Set<number>()
+  /** Of those held: told to be surplus, not given back yet. */
+  readonly #leaving = new Set<number>()
+  /** Given back, and the table may not know yet (L3). */
+  readonly #given = new Set<number>()
+  #giving: Promise<void> | undefined
   #balancing: Promise<void> | undefined
   #balanceAgain = false
   #lastSurplus = Number.NEGATIVE_INFINITY
   #phase: 'new' | 'running' | 'leaving' = 'new'
 
   constructor(kv: KeyValue, deps: Deps, options: LeasesOptions, listener: LeasesListener) {
-    this.#kv = kv
     this.#deps = deps
     this.#options = options
     this.#listener = listener
+    this.#table = new OwnersTable(kv, () => {
+      this.#compare()
+      void this.#balance()
+    })
+    this.#membership = new Membership(kv, deps, options, {
+      changed: () => void this.#balance(),
+      renewed: () => this.#renewed(),
+      over: () => this.#loseAll(),
+      stamped: (...times) => listener.stamped(...times),
+    })
   }
 
   /** (L1) */
   isLive(partition: number): boolean {
-    const lease = this.#held.get(partition)
-    return lease !== undefined && this.#deps.clock.monotonic() < lease.deadline
+    return this.#held.has(partition) && this.#membership.isLive
   }
 
   /** Joins, and takes what is free up to the own share. Resolves when the first attempt is over. */
   async start(): Promise<void> {
+    await this.#membership.start()
+    await this.#table.start()
     this.#phase = 'running'
-    const bucket = await this.#kv.bucket(SCHEDULER_BUCKET, { ttlMs: this.#options.ttlMs })
-    this.#bucket = bucket
-    await this.#stamp(bucket)
-    this.#watch = await bucket.watch('', (change) => this.#told(change))
-    await this.#watch.caughtUp
     await this.#balance()
-    this.#arm()
   }
 
   /** Takes nothing any more. What is held stays until `release`. */
@@ -107,132 +84,83 @@ export class Leases {
     this.#phase = 'leaving'
   }
 
-  /** Gives a partition back, so that the next holder need not wait for its expiry. */
+  /** Gives a partition back, so that the next holder need not wait for the end of this membership. */
   async release(partition: number): Promise<void> {
-    const lease = this.#held.get(partition)
-    if (!lease) return
-    lease.leaving = true
-    this.#held.delete(partition)
-    await lease.renewing
-    await this.#quietly('release a partition', this.#bucket?.delete(partitionKey(partition), lease.revision))
+    if (!this.#held.delete(partition)) return
+    this.#leaving.delete(partition)
+    this.#given.add(partition)
+    await this.#giveBack()
   }
 
   async stop(): Promise<void> {
     this.#phase = 'leaving'
-    this.#tick?.cancel()
-    this.#expiry?.cancel()
-    await this.#watch?.stop()
     await this.#balancing
-    await Promise.all([...this.#held.keys()].map((partition) => this.release(partition)))
-    await this.#quietly('leave', this.#bucket?.delete(memberKey(this.#options.self.id)))
+    await Promise.all([...this.#held].map((partition) => this.release(partition)))
+    await this.#table.stop()
+    await this.#membership.stop()
   }
 
-  // ── renewing
-
-  /** Renews each third of the time to live; sooner when something could not be renewed. */
-  #arm(delayMs = this.#options.ttlMs / 3): void {
-    this.#tick = this.#deps.clock.setTimer(delayMs, () => void this.#renewAll(), { ref: false })
+  #renewed(): void {
+    this.#compare()
+    void this.#giveBack()
+    void this.#balance()
   }
 
-  async #renewAll(): Promise<void> {
-    const isAllRenewed = await this.#renew()
-    if (this.#phase === 'running' || this.#held.size > 0)
-      this.#arm(isAllRenewed ? undefined : this.#options.ttlMs / 12)
-  }
+  // ── what the table says
 
-  async #renew(): Promise<boolean> {
-    const bucket = this.#bucket
-    if (!bucket) return true
-    const failures: unknown[] = []
-    await Promise.all([
-      this.#quietly('renew the membership', this.#stamp(bucket)),
-      settled([...this.#held], RENEWALS_AT_ONCE, ([partition, lease]) => {
-        lease.renewing = this.#renewOne(bucket, partition, lease).catch((error) => {
-          failures.push(error)
-          if (this.#held.get(partition) === lease && !this.isLive(partition)) this.#lose(partition)
-        })
-        return lease.renewing
-      }),
-    ])
-    if (failures.length > 0)
-      this.#deps.logger.warn(
-        { partitions: failures.length, error: failures[0] },
-        'leases of partitions could not be renewed; it is tried again until they run out',
-      )
-    await this.#balance()
-    return failures.length === 0
-  }
-
-  /** Rejects when it has to be tried again. */
-  async #renewOne(bucket: Bucket, partition: number, lease: Lease): Promise<void> {
-    const sentAt = this.#deps.clock.monotonic()
-    const revision = await this.#update(bucket, partitionKey(partition), lease.revision)
-    if (revision !== undefined) {
-      lease.revision = revision
-      lease.deadline = this.#deadline(sentAt)
-    } else if (this.#held.get(partition) === lease) this.#lose(partition)
+  /** (L2) */
+  #compare(): void {
+    const { name, isLive } = this.#membership
+    const own = new Set<number>()
+    for (const [partition, owner] of this.#table.now) if (owner === name) own.add(partition)
+    for (const partition of this.#given) if (!own.has(partition)) this.#given.delete(partition)
+    for (const partition of [...this.#held]) if (!own.has(partition)) this.#lose(partition)
+    if (this.#phase !== 'running' || !isLive) return
+    for (const partition of own) {
+      if (this.#held.has(partition) || this.#given.has(partition)) continue
+      this.#held.add(partition)
+      this.#listener.acquired(partition)
+    }
   }
 
   #lose(partition: number): void {
     this.#held.delete(partition)
+    this.#leaving.delete(partition)
     this.#listener.lost(partition)
   }
 
-  /** (L2) A refusal may come from a renewal of our own whose answer was lost: the key says whose it is. */
-  async #update(bucket: Bucket, key: string, revision: KvRevision): Promise<KvRevision | undefined> {
-    const { id } = this.#options.self
-    const updated = await bucket.update(key, id, revision)
-    if (updated !== undefined) return updated
-    const found = await bucket.get(key)
-    return found?.value === id ? bucket.update(key, id, found.revision) : undefined
+  #loseAll(): void {
+    for (const partition of [...this.#held]) this.#lose(partition)
+    this.#given.clear()
   }
 
-  /** Writes the own member key, and reads back when the broker took it. */
-  async #stamp(bucket: Bucket): Promise<void> {
-    const { self } = this.#options
-    const sentAt = this.#deps.clock.monotonic()
-    await bucket.put(memberKey(self.id), { preferred: self.preferred })
-    const doneAt = this.#deps.clock.monotonic()
-    const entry = await bucket.get(memberKey(self.id))
-    if (entry) this.#listener.stamped(entry.at, sentAt, doneAt)
+  // ── giving back
+
+  /** What is given back meanwhile goes with the next write. What could not be written is tried at each renewal. */
+  #giveBack(): Promise<void> {
+    this.#giving ??= this.#writeGiven().finally(() => {
+      this.#giving = undefined
+    })
+    return this.#giving
   }
 
-  #deadline(sentAt: number): number {
-    return sentAt + this.#options.ttlMs * 0.8
-  }
-
-  // ── who else is there
-
-  #told(change: KvChange): void {
-    const key = change.kind === 'put' ? change.entry.key : change.key
-    const news = change.kind === 'gone' || !this.#seen.has(key)
-    if (change.kind === 'put')
-      this.#seen.set(key, { value: change.entry.value, at: this.#deps.clock.monotonic() })
-    else this.#seen.delete(key)
-    if (news) void this.#balance()
-  }
-
-  #isFresh({ at }: Seen): boolean {
-    return this.#deps.clock.monotonic() < at + this.#options.ttlMs
-  }
-
-  *#members(): Iterable<Member> {
-    for (const [key, seen] of this.#seen) {
-      if (!key.startsWith('member.') || !this.#isFresh(seen)) continue
-      const preferred = isJsonObject(seen.value) && seen.value.preferred === true
-      yield { id: key.slice('member.'.length), preferred }
+  async #writeGiven(): Promise<void> {
+    try {
+      while (this.#givenOf(this.#table.now).length > 0) {
+        await Promise.resolve() // what is given back in the same turn goes together
+        await this.#table.change((owners) => {
+          const own = this.#givenOf(owners)
+          return own.length === 0 ? owners : assigned(owners, own, undefined)
+        })
+      }
+    } catch (error) {
+      this.#deps.logger.warn({ error }, 'partitions could not be given back; it is tried again')
     }
   }
 
-  /** Partitions that nobody has, in an order of our own: members that start together do not want the same ones. */
-  #free(): number[] {
-    const free: number[] = []
-    for (let partition = 0; partition < PARTITIONS; partition++) {
-      const seen = this.#seen.get(partitionKey(partition))
-      if (!this.#held.has(partition) && (seen === undefined || !this.#isFresh(seen))) free.push(partition)
-    }
-    const keys = new Map(free.map((partition) => [partition, this.#deps.random.next()]))
-    return free.sort((a, b) => (keys.get(a) ?? 0) - (keys.get(b) ?? 0))
+  #givenOf(owners: Owners): readonly number[] {
+    const { name } = this.#membership
+    return name === undefined ? [] : [...this.#given].filter((partition) => owners.get(partition) === name)
   }
 
   // ── balance
@@ -249,75 +177,53 @@ export class Leases {
   async #passes(): Promise<void> {
     while (this.#balanceAgain && this.#phase === 'running') {
       this.#balanceAgain = false
-      const quota = quotaOf(this.#options.self, this.#members())
-      const kept = [...this.#held].filter(([, lease]) => !lease.leaving)
+      const quota = quotaOf(this.#options.self, this.#membership.members())
+      const kept = [...this.#held].filter((partition) => !this.#leaving.has(partition))
       if (kept.length < quota) await this.#take(quota - kept.length)
       else if (kept.length > quota) this.#shed(kept, kept.length - quota)
     }
-    this.#awaitExpiry()
   }
 
   async #take(count: number): Promise<void> {
-    const bucket = this.#bucket
-    let missing = count
-    const free = this.#free()
     try {
-      while (bucket && missing > 0 && free.length > 0 && this.#phase === 'running') {
-        const some = free.splice(0, Math.min(missing, RENEWALS_AT_ONCE))
-        const taken = await Promise.all(some.map((partition) => this.#acquire(bucket, partition)))
-        missing -= taken.filter((got) => got).length
-      }
+      const gone = new Set<string>()
+      for (const owner of new Set(this.#table.now.values()))
+        if (await this.#membership.isGone(owner)) gone.add(owner)
+      const order = this.#anyOrder()
+      await this.#table.change((owners) => {
+        const { name, isLive } = this.#membership
+        if (name === undefined || !isLive || this.#phase !== 'running') return owners
+        const free = order.filter((partition) => isFree(owners, partition, gone)).slice(0, count)
+        return free.length === 0 ? owners : assigned(owners, free, name)
+      })
     } catch (error) {
-      this.#deps.logger.warn({ missing, error }, 'partitions could not be acquired; it is tried again')
+      this.#deps.logger.warn({ count, error }, 'partitions could not be acquired; it is tried again')
     }
   }
 
-  async #acquire(bucket: Bucket, partition: number): Promise<boolean> {
-    const { self, ttlMs } = this.#options
-    const key = partitionKey(partition)
-    const sentAt = this.#deps.clock.monotonic()
-    const revision = await bucket.create(key, self.id)
-    if (revision === undefined) {
-      this.#seen.set(key, { value: null, at: sentAt - ttlMs + TRY_AGAIN_MS }) // (L3)
-      return false
-    }
-    const deadline = this.#deadline(sentAt)
-    this.#held.set(partition, { revision, deadline, renewing: Promise.resolve(), leaving: false })
-    this.#listener.acquired(partition)
-    return true
+  /** All partitions, in an order of our own. */
+  #anyOrder(): readonly number[] {
+    return Array.from({ length: PARTITIONS }, (_, partition) => ({
+      partition,
+      key: this.#deps.random.next(),
+    }))
+      .sort((a, b) => a.key - b.key)
+      .map(({ partition }) => partition)
   }
 
   /** (L4) */
-  #shed(kept: readonly (readonly [number, Lease])[], count: number): void {
+  #shed(kept: readonly number[], count: number): void {
     const now = this.#deps.clock.monotonic()
     if (now < this.#lastSurplus + this.#options.balanceEveryMs) return
     this.#lastSurplus = now
-    for (const [partition, lease] of kept.slice(-count)) {
-      lease.leaving = true
+    for (const partition of kept.slice(-count)) {
+      this.#leaving.add(partition)
       this.#listener.surplus(partition)
     }
   }
+}
 
-  /** (L3) Looks again when the next key of somebody else's should have expired. */
-  #awaitExpiry(): void {
-    this.#expiry?.cancel()
-    if (this.#phase !== 'running') return
-    const now = this.#deps.clock.monotonic()
-    let soonest = Number.POSITIVE_INFINITY
-    for (const [key, { at }] of this.#seen) {
-      const partition = key.startsWith('partition.') ? Number(key.slice('partition.'.length)) : -1
-      const expiry = at + this.#options.ttlMs
-      if (!this.#held.has(partition) && expiry > now) soonest = Math.min(soonest, expiry)
-    }
-    if (soonest === Number.POSITIVE_INFINITY) return
-    this.#expiry = this.#deps.clock.setTimer(soonest - now, () => void this.#balance(), { ref: false })
-  }
-
-  async #quietly(what: string, work: Promise<unknown> | undefined): Promise<void> {
-    try {
-      await work
-    } catch (error) {
-      this.#deps.logger.warn({ error }, `the scheduler could not ${what}`)
-    }
-  }
+function isFree(owners: Owners, partition: number, gone: ReadonlySet<string>): boolean {
+  const owner = owners.get(partition)
+  return owner === undefined || gone.has(owner)
 }
