@@ -11,7 +11,7 @@
  *      side is told `leave` and unwinds. So no `catch` in user code can mistake leaving for a failure.
  */
 
-import type { JsonValue } from '../core/index.ts'
+import type { JsonObject, JsonValue } from '../core/index.ts'
 import type { Failure, FlowPolicy, InputRequest, TaskPolicy, ValueRef } from './events.ts'
 import type { WaitOutcome } from './records.ts'
 import type { StateTag } from './states.ts'
@@ -76,7 +76,7 @@ export type BodyOutcome =
       /** What the policy would wait before another attempt; null when it must not be retried. */
       readonly retryDelayMs: number | null
     }
-  | { readonly is: 'crashed'; readonly message: string }
+  | { readonly is: 'crashed'; readonly message: string; readonly details?: JsonObject }
   | { readonly is: 'cancelled'; readonly message?: string }
 
 export interface TaskReport {

@@ -2,7 +2,8 @@
  * One execution of a run's code: the code itself, and whatever it has asked of its host and is not answered yet.
  *
  * Invariants
- * (X1) Once it has been told to leave, nothing it says reaches the run, and nothing it asked is answered.
+ * (X1) Once it has been told to leave, nothing it asked is answered, and nothing it says reaches the run; but for the
+ *      notes of code that is being cancelled, until it is.
  * (X2) How it ended is heard once, and not at all after it was told to leave.
  * (X3) It is told to leave at most once, also while it is still being started.
  */
@@ -188,11 +189,15 @@ export class Execution {
     }
     return {
       call: (kind, input) => {
-        if (this.#life.is === 'left') return new Promise(() => {}) // (X1)
+        if (this.#life.is === 'left' && !(kind === 'note' && this.#isCancelling)) return new Promise(() => {}) // (X1)
         this.#unpark()
         return calls[kind](input)
       },
     }
+  }
+
+  get #isCancelling(): boolean {
+    return this.#leaveReason === 'cancelled' && this.#options.log.state.flow.tag === 'CANCELLING.Cancelling'
   }
 
   async #value({ id, v }: HostCalls['value']['in']): Promise<HostCalls['value']['out']> {

@@ -19,8 +19,10 @@ export function taskEventOf(outcome: BodyOutcome, at: number): TaskEvent {
       const { is: _, ...failed } = outcome
       return { type: 'FAIL', at, ...failed }
     }
-    case 'crashed':
-      return { type: 'CRASH', at, message: outcome.message }
+    case 'crashed': {
+      const { is: _, ...crashed } = outcome
+      return { type: 'CRASH', at, ...crashed }
+    }
     case 'cancelled': {
       const { is: _, ...cancelled } = outcome
       return { type: 'CANCELLED', at, ...cancelled }
@@ -43,8 +45,10 @@ export function flowEventOf(outcome: BodyOutcome, at: number): FlowEvent {
       const { is: _, ...failed } = outcome
       return { type: 'FAIL', at, ...failed }
     }
-    case 'crashed':
-      return { type: 'CRASH', at, message: outcome.message }
+    case 'crashed': {
+      const { is: _, ...crashed } = outcome
+      return { type: 'CRASH', at, ...crashed }
+    }
     case 'cancelled': {
       const { is: _, ...cancelled } = outcome
       return { type: 'ABANDON', at, ...cancelled }

@@ -97,6 +97,7 @@ export class RunSession {
   readonly #leaving = new AbortController()
   #left: LeaveReason | undefined
   #hasEnded = false
+  #held = 0
   #unanswered = 0
   #whenQuiet: (() => void)[] = []
 
@@ -231,10 +232,20 @@ export class RunSession {
     this.#tellQuiet()
   }
 
-  /** Whether no body runs, and the code has ended, or after `leave` waits for answers that never come. */
+  /** Something of the run that is not its code: a hook. It counts as running until it has settled. */
+  hold(work: Promise<unknown>): void {
+    this.#held++
+    const settled = () => {
+      this.#held--
+      this.#tellQuiet()
+    }
+    work.then(settled, settled)
+  }
+
+  /** Whether no body and no hook runs, and the code has ended, or after `leave` waits for answers that never come. */
   get isQuiet(): boolean {
     const isStuck = this.#left !== undefined && this.#unanswered > 0
-    return this.#attempts.size === 0 && (this.#hasEnded || isStuck)
+    return this.#attempts.size === 0 && this.#held === 0 && (this.#hasEnded || isStuck)
   }
 
   /** Resolves when it is. */

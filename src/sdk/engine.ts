@@ -3,21 +3,14 @@
  * longer than a moment. `local-engine.ts` opens one for scripts, the test kit one on a virtual clock.
  */
 
-import {
-  createHost,
-  type Host,
-  type HostSettings,
-  inlineRunner,
-  isTerminalTag,
-  type Runner,
-} from '../actors/index.ts'
+import { createHost, type Host, type HostSettings, isTerminalTag, type Runner } from '../actors/index.ts'
 import { type Deps, mintId, type Service, service } from '../core/index.ts'
 import { createScheduler, type Scheduler, type SchedulerOptions } from '../scheduler/index.ts'
 import { bringAllParts } from './all-parts.ts'
 import type { Environment } from './environment.ts'
 import type { FlowDefinition } from './flow-definition.ts'
-import { inlineFlow } from './flow-run.ts'
 import type { FlowRunHandle, StartOptions } from './handle.ts'
+import { startInline } from './inline.ts'
 import { newRun } from './new-run.ts'
 import { flowNamed } from './registry.ts'
 import { RunClient, stateOfRun } from './run-client.ts'
@@ -134,11 +127,7 @@ function registryRunner(env: Environment): Runner {
   return {
     kind: 'inline',
     serves: (flow) => flowNamed(flow) !== undefined,
-    start(start, host) {
-      const flow = flowNamed(start.flow)
-      const flows = flow === undefined ? [] : [[start.flow, inlineFlow(flow, env)] as const]
-      return inlineRunner(env.deps, new Map(flows)).start(start, host)
-    },
+    start: (start, host) => startInline(flowNamed(start.flow), env, start, host),
   }
 }
 

@@ -16,11 +16,12 @@ import type { FlowDefinition } from './flow-definition.ts'
 import { TaskFuture } from './future.ts'
 import { TaskFutureList } from './future-list.ts'
 import { type Hook, listOf, runHooks } from './hooks.ts'
+import type { LineSink } from './line-keeper.ts'
 import { failedState, outcomeOf } from './outcomes.ts'
 import { Pending } from './pending.ts'
 import { catchPrints } from './prints.ts'
 import { retryPolicyOf } from './retries.ts'
-import { LineKeeper, RunLines } from './run-lines.ts'
+import { RunLines } from './run-lines.ts'
 import { flowRunInfo } from './runtime.ts'
 import { validate } from './schema.ts'
 import { type FlowScope, type Scope, scopes } from './scope.ts'
@@ -28,10 +29,10 @@ import { Skip } from './skip.ts'
 import { CancelledRun, State } from './state.ts'
 import { concurrent, Gate } from './task-runner.ts'
 
-/** A flow as the inline runner takes it. */
-export function inlineFlow(flow: FlowDefinition, env: Environment): InlineFlow {
+/** A flow as the inline runner takes it; what one execution of it says goes to `keeper`. */
+export function inlineFlow(flow: FlowDefinition, env: Environment, keeper: LineSink): InlineFlow {
   return {
-    program: (session, parameters) => new FlowExecution(flow, env, session, parameters).run(),
+    program: (session, parameters) => new FlowExecution(flow, env, session, parameters, keeper).run(),
     retry: retryPolicyOf(flow.options),
     interpret: outcomeOf as (returned: unknown) => BodyOutcome | undefined,
   }
@@ -42,19 +43,18 @@ class FlowExecution {
   readonly #session: RunSession
   readonly #env: Environment
   readonly #given: unknown
-  readonly #keeper: LineKeeper
+  readonly #keeper: LineSink
   readonly #lines: RunLines
   readonly #pending = new Pending()
   #scope: FlowScope
   #state: State | undefined
 
-  constructor(flow: FlowDefinition, env: Environment, session: RunSession, given: unknown) {
+  constructor(flow: FlowDefinition, env: Environment, session: RunSession, given: unknown, keeper: LineSink) {
     this.#flow = flow
     this.#env = env
     this.#session = session
     this.#given = given
     const { run, name } = session.start
-    const keeper = new LineKeeper(session, env.deps, env.settings.keepLevel)
     const logger = env.deps.logger.child({ flowRun: name, run })
     this.#keeper = keeper
     this.#lines = new RunLines({ deps: env.deps, logger, keeper })
@@ -205,7 +205,8 @@ class FlowExecution {
     const reason = this.#session.signal.reason as LeaveReason
     if (reason !== 'cancelled') return
     const cancelling = this.#stateNow('CANCELLING', 'Cancelling')
-    void this.#inScope(() => this.#hooks('onCancellation', this.#flow.options.onCancellation, cancelling))
+    const hooks = () => this.#hooks('onCancellation', this.#flow.options.onCancellation, cancelling)
+    this.#session.hold(this.#inScope(hooks))
   }
 
   #hooks(kind: string, hooks: Hook | readonly Hook[] | undefined, state: State): Promise<void> {

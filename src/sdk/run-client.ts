@@ -26,7 +26,7 @@ import {
 } from '../core/index.ts'
 import type { Environment } from './environment.ts'
 import type { FlowRunHandle, HandleResultOptions, LogLine, RunEvent, SignalOptions } from './handle.ts'
-import { LINES_NOTE } from './run-lines.ts'
+import { LINES_NOTE } from './line-keeper.ts'
 import type { State } from './state.ts'
 import { stateOf } from './state-of.ts'
 

@@ -1,16 +1,10 @@
 /**
  * The log lines of a run: what its code says with its logger or prints, and what the engine says about it. They go to the
- * process's logger at once, and what the code said into the run's own log as well, gathered, without making the code
- * wait.
- *
- * Invariants
- * (L1) Lines keep their order within a run.
- * (L2) No secret that can be recognised as one is kept.
- * (L3) A line that cannot be kept is told about once in the process's log; it never fails the run.
+ * process's logger at once, and what the code said to whatever keeps the lines of the run as well (`line-keeper.ts`).
  */
 
-import type { RunSession } from '../actors/index.ts'
-import { type Deps, type JsonObject, type Logger, type LogLevel, redactText } from '../core/index.ts'
+import type { Deps, Logger, LogLevel } from '../core/index.ts'
+import { cutLine, type LineSink } from './line-keeper.ts'
 
 /** Logs with the names of the run in every line. */
 export interface RunLogger {
@@ -20,81 +14,15 @@ export interface RunLogger {
   error(message: string, facts?: object): void
 }
 
-/** One kept line, as it stands in the run's log. */
-export interface KeptLine {
-  readonly at: number
-  readonly level: LogLevel
-  readonly message: string
-  /** Identity of the task run that said it. */
-  readonly task?: string
-}
-
-/** A note holds this many lines at most, and about this much text. */
-const LINES_PER_NOTE = 200
-const CHARS_PER_NOTE = 12_000
-const LONGEST_LINE = 8_000
-const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error']
-
-/** The kind of the notes that lines are kept in. */
-export const LINES_NOTE = 'log'
-
-/** Keeps the lines of one execution of a run's code. */
-export class LineKeeper {
-  readonly #session: RunSession
-  readonly #deps: Deps
-  readonly #level: number
-  #lines: KeptLine[] = []
-  #chars = 0
-  #isFlushing = false
-  #written: Promise<void> = Promise.resolve()
-
-  /** Keeps what is as important as `level`, or more. */
-  constructor(session: RunSession, deps: Deps, level: LogLevel) {
-    this.#session = session
-    this.#deps = deps
-    this.#level = LEVELS.indexOf(level)
-  }
-
-  keep(line: KeptLine): void {
-    if (LEVELS.indexOf(line.level) < this.#level) return
-    const message = redactText(line.message) // (L2)
-    this.#lines.push({ ...line, message })
-    this.#chars += message.length
-    if (this.#lines.length >= LINES_PER_NOTE || this.#chars >= CHARS_PER_NOTE) this.#flush()
-    else if (!this.#isFlushing) {
-      this.#isFlushing = true
-      this.#deps.clock.defer(() => this.#flush())
-    }
-  }
-
-  /** Resolves once everything said so far is on its way into the log. */
-  async drain(): Promise<void> {
-    this.#flush()
-    await this.#written
-  }
-
-  #flush(): void {
-    this.#isFlushing = false
-    if (this.#lines.length === 0) return
-    const lines = this.#lines.map((line): JsonObject => ({ ...line }))
-    this.#lines = []
-    this.#chars = 0
-    const note = this.#session.note(LINES_NOTE, { lines }).catch((error) => {
-      this.#deps.logger.debug({ error }, 'log lines of a run could not be kept') // (L3)
-    })
-    this.#written = this.#written.then(() => note)
-  }
-}
-
 /** The lines of one run, or of one task run of it. */
 export class RunLines implements RunLogger {
   readonly #logger: Logger
-  readonly #keeper: LineKeeper
+  readonly #keeper: LineSink
   readonly #deps: Deps
   readonly #task: string | undefined
 
   constructor(
-    options: { readonly deps: Deps; readonly logger: Logger; readonly keeper: LineKeeper },
+    options: { readonly deps: Deps; readonly logger: Logger; readonly keeper: LineSink },
     task?: { readonly id: string; readonly name: string },
   ) {
     this.#deps = options.deps
@@ -132,11 +60,10 @@ export class RunLines implements RunLogger {
 
   #said(level: LogLevel, message: string, facts: object): void {
     this.#logger[level](facts, message)
-    const text = message.length > LONGEST_LINE ? `${message.slice(0, LONGEST_LINE)}…` : message
     this.#keeper.keep({
       at: this.#deps.clock.now(),
       level,
-      message: text,
+      message: cutLine(message),
       ...(this.#task === undefined ? {} : { task: this.#task }),
     })
   }
