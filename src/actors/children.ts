@@ -1,6 +1,7 @@
 /**
  * The child runs of one execution of a run's code. A child is a run like any other; its parent's log knows its id
- * before the child's own log begins, so a crash between the two starts it after all, and never twice.
+ * before the child's own log begins, so a crash between the two starts it after all, and never twice. Without a
+ * deployment of its own it waits where its parent waited: who has the one's code has the other's.
  */
 
 import type { Broker } from '../broker/index.ts'
@@ -52,9 +53,11 @@ export class Children {
     const { broker, deps } = this.#context
     const { id, wait, ...input } = request
     const { created } = this.#log.state
+    const { policy, ...given } = input
     await this.#untilAnswered(() =>
       createRun(broker, deps, {
-        ...input,
+        ...given,
+        policy: request.deployment === undefined ? { ...policy, target: created.policy.target } : policy,
         id: child.run,
         name: request.name ?? `${request.flow}-${child.run.slice(-6)}`,
         parent: { run: this.#log.id, key: id },

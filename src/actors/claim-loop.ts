@@ -8,7 +8,7 @@ import { parseWorkItem } from './effects.ts'
 export interface ClaimLoopOptions {
   readonly queue: Queue
   readonly deps: Deps
-  /** In the order in which they are served. */
+  /** In the order in which they are served, to begin with. */
   readonly queues: readonly string[]
   /** How many more runs may be claimed now; 0 or less for none. */
   room(): number
@@ -26,15 +26,30 @@ export class ClaimLoop {
   readonly #options: ClaimLoopOptions
   readonly #stopping = new AbortController()
   readonly #serving = new Set<Promise<void>>()
+  #queues: readonly string[]
+  /** Ends the claim that waits for work. */
+  #claiming = new AbortController()
   #wake: (() => void) | undefined
   #loop: Promise<void> | undefined
 
   constructor(options: ClaimLoopOptions) {
     this.#options = options
+    this.#queues = options.queues
+  }
+
+  get queues(): readonly string[] {
+    return this.#queues
+  }
+
+  /** Takes work from these from now on. What was claimed before is served all the same. */
+  serve(queues: readonly string[]): void {
+    this.#queues = queues
+    this.#claiming.abort()
+    this.wake()
   }
 
   start(): void {
-    if (this.#options.queues.length > 0) this.#loop = this.#run()
+    this.#loop = this.#run()
   }
 
   /** There may be room now. */
@@ -46,24 +61,26 @@ export class ClaimLoop {
   /** Claims nothing more; resolves when what was claimed is served. */
   async stop(): Promise<void> {
     this.#stopping.abort()
+    this.#claiming.abort()
     this.wake()
     await this.#loop
     await Promise.all(this.#serving)
   }
 
   async #run(): Promise<void> {
-    const { deps, queue, queues, room } = this.#options
+    const { deps, queue, room } = this.#options
     const { signal } = this.#stopping
     while (!signal.aborted) {
       const max = room() - this.#serving.size
-      if (max <= 0) {
+      if (max <= 0 || this.#queues.length === 0) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve
         })
         continue
       }
       try {
-        for (const item of await queue.claim(queues, max, signal)) this.#take(item)
+        this.#claiming = new AbortController()
+        for (const item of await queue.claim(this.#queues, max, this.#claiming.signal)) this.#take(item)
       } catch (error) {
         if (signal.aborted) return
         deps.logger.warn({ error }, 'no work can be claimed now; it is tried again')

@@ -87,10 +87,10 @@ async function enter(
   hooks: HostedHooks,
   created?: CreatedRecord,
 ): Promise<Entered> {
-  const { flow, policy } = state.created
+  const { flow } = state.created
   const runner = context.runners.find((candidate) => candidate.serves(flow))
   if (runner === undefined) return { is: 'not-served', flow }
-  const slots = await slotsFor(context, state.id, policy.limits)
+  const slots = await slotsFor(context, state.id, context.limitsOf(state.created))
   const run = new HostedRun({
     context,
     runner,

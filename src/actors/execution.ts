@@ -76,6 +76,12 @@ export class Execution {
     return !this.tasks.isBusy && this.tasks.size + this.waits.size + this.children.size > 0
   }
 
+  /** Whether it can be left where it is: no body runs, and the code waits for an answer, or has ended. */
+  get isAtRest(): boolean {
+    if (this.tasks.running > 0) return false
+    return this.#life.is !== 'running' || this.tasks.size + this.waits.size + this.children.size > 0
+  }
+
   committed(record: RunRecord): void {
     if (record.k === 'task') this.tasks.committed(record)
     else if (record.k === 'wait-') this.waits.committed(record)

@@ -5,6 +5,7 @@ import type { Deps } from '../core/index.ts'
 import type { Runner } from './channel.ts'
 import type { DueTimes } from './due-times.ts'
 import type { LazyFlusher } from './lazy-flusher.ts'
+import type { CreatedRecord } from './records.ts'
 import type { Slots } from './slots.ts'
 
 export interface HostContext {
@@ -15,6 +16,8 @@ export interface HostContext {
   readonly flusher: LazyFlusher
   readonly dueTimes: DueTimes
   readonly slots: Slots
+  /** The concurrency limits that a run needs a slot of to be claimed. */
+  limitsOf(created: CreatedRecord): readonly string[]
   /** After all code of a run has waited this long, it leaves the process. Milliseconds. */
   readonly parkAfterMs: number
   /** Whether this worker may begin anything new: its lease is fresh, and it is not stopping. */

@@ -4,6 +4,8 @@ import type { Broker } from '../broker/index.ts'
 import type { Deps, Service } from '../core/index.ts'
 import type { Runner } from './channel.ts'
 import type { NewRun } from './create-run.ts'
+import type { WorkerAbout } from './messages.ts'
+import type { CreatedRecord } from './records.ts'
 import type { RunState } from './run-state.ts'
 
 export interface HostSettings {
@@ -30,6 +32,12 @@ export interface HostOptions {
   readonly deps: Deps
   readonly runners: readonly Runner[]
   readonly settings: HostSettings
+  /** What else is told of this worker, in its lease. */
+  readonly about?: () => WorkerAbout
+  /** Concurrency limits that a run needs a slot of besides those it names: of its deployment, of its queue. */
+  readonly limitsOf?: (created: CreatedRecord) => readonly string[]
+  /** Something that `Host` shows has changed. */
+  readonly changed?: () => void
 }
 
 /** A run that was begun here. */
@@ -48,6 +56,14 @@ export interface Host extends Service {
   readonly worker: string
   /** Runs hosted now. */
   readonly hosted: number
+  /** Runs hosted now that take a slot. */
+  readonly busy: number
+  /** It hosts nothing and is claiming nothing. */
+  readonly isIdle: boolean
+  /** It has its lease and takes runs. */
+  readonly isReady: boolean
+  /** Takes runs from these queues from now on, the first one first; from none it only ends what it has. */
+  serve(queues: readonly string[]): void
   /** Creates a run and hosts it here at once, without a queue. @throws as `createRun`; CB_E_STOPPED */
   begin(input: NewRun): Promise<Begun>
   /** Claims a run that wants a worker. `false` when it is not to be had. @throws as `openRun`; CB_E_STOPPED */

@@ -49,6 +49,16 @@ export function createHost(options: HostOptions): Host {
     get hosted() {
       return host.hosted
     },
+    get busy() {
+      return host.busy
+    },
+    get isIdle() {
+      return host.isIdle
+    },
+    get isReady() {
+      return host.isReady
+    },
+    serve: (queues) => host.serve(queues),
     begin: (input) => host.begin(input),
     take: async (run) => (await host.take(run)) === 'claimed',
     start: life.start,
@@ -62,6 +72,7 @@ const SWEEPS = 12
 
 class RunHost {
   readonly worker: string
+  readonly #options: HostOptions
   readonly #broker: Broker
   readonly #deps: Deps
   readonly #settings: HostSettings & HostDefaults
@@ -76,13 +87,15 @@ class RunHost {
   #address: Subscription | undefined
   #sweepTimer: Timer | undefined
 
-  constructor({ broker, deps, runners, settings }: HostOptions) {
+  constructor(options: HostOptions) {
+    const { broker, deps, runners, settings, limitsOf } = options
+    this.#options = options
     this.worker = settings.worker ?? mintId(deps)
     this.#broker = broker
     this.#deps = { ...deps, logger: deps.logger.child({ worker: this.worker }) }
     this.#settings = { ...HOST_DEFAULTS, ...settings }
     this.#startedAt = deps.clock.now()
-    this.#runs = new HostedRuns(this.#deps.logger, () => this.#loop.wake())
+    this.#runs = new HostedRuns(this.#deps.logger, () => this.#freed())
     this.#dropped = new DroppedRuns(broker, this.#deps)
     this.#lease = new WorkerLease({
       broker,
@@ -106,9 +119,10 @@ class RunHost {
         deps: this.#deps,
         worker: this.worker,
         onGranted: (holder) => this.#tasksOf(holder)?.slotGranted(holder.task ?? ''),
-        onDenied: (holder, reason) => this.#tasksOf(holder)?.slotDenied(holder.task ?? '', reason),
+        onDenied: (holder, denial) => this.#tasksOf(holder)?.slotDenied(holder.task ?? '', denial),
         onLost: (holder) => this.#deps.logger.warn({ holder }, 'the lease of a concurrency slot ran out'),
       }),
+      limitsOf: (created) => [...created.policy.limits, ...(limitsOf?.(created) ?? [])],
       parkAfterMs: this.#settings.parkAfterMs,
       mayBegin: () => this.#mayBegin,
     }
@@ -125,6 +139,23 @@ class RunHost {
     return this.#runs.size
   }
 
+  get busy(): number {
+    return this.#runs.busy
+  }
+
+  get isIdle(): boolean {
+    return this.#runs.size === 0 && this.#claims.size === 0
+  }
+
+  get isReady(): boolean {
+    return this.#mayBegin
+  }
+
+  serve(queues: readonly string[]): void {
+    this.#loop.serve(queues)
+    this.#lease.tell()
+  }
+
   async start(): Promise<void> {
     await this.#lease.start()
     this.#address = await this.#broker.bus.subscribe(workerAddress(this.worker), () => asJson(this.#facts()))
@@ -132,11 +163,14 @@ class RunHost {
     this.#phase = 'started'
     this.#armSweep(0)
     this.#loop.start()
+    this.#options.changed?.()
   }
 
   /** Nothing new begins; what runs may end within `drainMs`; the rest is given back. */
   async stop(): Promise<void> {
     this.#phase = 'stopping'
+    this.#lease.tell()
+    this.#options.changed?.()
     await this.#loop.stop()
     await Promise.allSettled(this.#claims.values())
     await this.#drain()
@@ -172,13 +206,18 @@ class RunHost {
     if (underWay !== undefined) return underWay
     const claim = this.#claim(run).finally(() => {
       this.#claims.delete(run)
-      this.#loop.wake()
+      this.#freed()
     })
     this.#claims.set(run, claim)
     return claim
   }
 
   // ── claiming
+
+  #freed(): void {
+    this.#loop.wake()
+    this.#options.changed?.()
+  }
 
   get #mayBegin(): boolean {
     return this.#phase === 'started' && this.#lease.isFresh // (Y4)
@@ -235,6 +274,7 @@ class RunHost {
       if (run.epoch !== undefined) this.#dropped.add(run.id, { type: 'RELEASE', at, epoch: run.epoch })
       run.fence(`this worker takes itself for lost: ${reason}`)
     }
+    this.#options.changed?.()
   }
 
   #regained(): void {
@@ -243,7 +283,7 @@ class RunHost {
       void run.log.refresh()
       run.proceed()
     }
-    this.#loop.wake()
+    this.#freed()
   }
 
   /** (Y2) A slice of the runs each time, so that it never costs much at once. */
@@ -286,8 +326,10 @@ class RunHost {
 
   #facts(): WorkerFacts {
     return {
+      ...this.#options.about?.(),
       worker: this.worker,
-      queues: this.#settings.queues,
+      status: this.#phase === 'stopping' ? 'draining' : 'ready',
+      queues: this.#loop.queues,
       slots: this.#settings.slots,
       hosted: this.#runs.size,
       startedAt: this.#startedAt,

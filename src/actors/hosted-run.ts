@@ -107,11 +107,14 @@ export class HostedRun {
     if (parseTag(this.#flow.tag).type === 'RUNNING') this.#execution?.proceed()
   }
 
-  /** Gives the run back in good order, as soon as no body runs here; with `now`, whatever runs. */
+  /**
+   * Gives the run back in good order as soon as it has come to rest: no body runs here, and its code waits for an
+   * answer. With `now`, whatever runs.
+   */
   drain(options: { readonly now: boolean }): void {
     if (this.#isOver || this.#epoch === undefined || this.#draining === 'released') return
     this.#draining = 'waiting'
-    if (!options.now && (this.#execution?.tasks.running ?? 0) > 0) return
+    if (!options.now && this.#execution?.isAtRest === false) return
     this.#draining = 'released'
     this.#propose({ type: 'RELEASE', at: this.#now(), epoch: this.#epoch })
   }
@@ -141,7 +144,7 @@ export class HostedRun {
       if (judgement.is === 'write') epoch = context.epoch + 1
       return judgement
     })
-    const { limits } = this.log.state.created.policy
+    const limits = this.#context.limitsOf(this.log.state.created)
     const next: FlowEvent = options.mayStart ? { type: 'START', at } : { type: 'SLOT_WAIT', at, limits }
     const begin = this.log.propose((state) =>
       state.flow.context.epoch === epoch ? judgeFlow(next)(state) : { is: 'ignored' },

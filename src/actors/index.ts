@@ -61,6 +61,7 @@ export {
   type RunReply,
   runAddress,
   type TimerFire,
+  type WorkerAbout,
   type WorkerFacts,
   workerAddress,
 } from './messages.ts'
@@ -108,6 +109,7 @@ export {
   judgeWaitDue,
   legalSignals,
   type RunInput,
+  takenSignals,
 } from './rules.ts'
 export { type Proposal, RunLog, type RunLogListener, type RunLogOptions } from './run-log.ts'
 export {
@@ -164,3 +166,4 @@ export {
 } from './states.ts'
 export { taskChart, taskMachine } from './task-chart.ts'
 export { loadValue, storeValue } from './values.ts'
+export { flowMessage, taskMessage } from './wording.ts'

@@ -80,7 +80,13 @@ export class WorkerLease {
     })
   }
 
+  /** What it says of its worker has changed: said now, not at the next renewal. */
+  tell(): void {
+    if (this.#revision !== undefined) this.#arm(0)
+  }
+
   #arm(delayMs: number): void {
+    this.#timer?.cancel()
     if (this.#stopped) return
     this.#timer = this.#options.deps.clock.setTimer(delayMs, () => void this.#tick())
   }

@@ -52,9 +52,29 @@ export type RunReply =
   | { readonly outcome: 'slots'; readonly taken: boolean }
   | { readonly outcome: 'pong'; readonly worker: string; readonly epoch: number }
 
+/** What only whoever started a worker knows of it. */
+export interface WorkerAbout {
+  /** What people call it; several workers may have the same. */
+  readonly name: string
+  /** The machine it is on. */
+  readonly host: string
+  readonly pid: number
+  readonly version: string
+  readonly pools: readonly string[]
+  /** The work queues it serves, `pool/queue`, the first one first. */
+  readonly workQueues: readonly string[]
+  /** Where code runs when its deployment does not say: `process`, `thread`, `inline`. */
+  readonly infrastructure: string
+  /** What else it can do. */
+  readonly capabilities: readonly string[]
+}
+
 /** What a worker tells about itself, also in its lease. */
-export interface WorkerFacts {
+export interface WorkerFacts extends Partial<WorkerAbout> {
   readonly worker: string
+  /** `draining`: it takes no more runs. */
+  readonly status: 'ready' | 'draining'
+  /** The broker's queues it takes runs from, the first one first. */
   readonly queues: readonly string[]
   readonly slots: number
   readonly hosted: number

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createHost, inlineRunner, type Program } from '../../src/actors/index.ts'
+import { createHost, inlineRunner, type Program, WORKERS_BUCKET } from '../../src/actors/index.ts'
 import { memoryBroker, memoryPlace } from '../../src/broker/embedded/index.ts'
 import { systemDeps } from '../../src/core/index.ts'
 import { stressService } from '../../src/testing/index.ts'
@@ -72,6 +72,40 @@ describe('a host', () => {
     await stage.untilTag(run, 'COMPLETED.Completed')
   })
 
+  it('takes runs from other queues as soon as it is told, and from none when there are none', async () => {
+    const { host } = await stage.host('one', { flow: async () => 1 }, { queues: [] })
+    const run = await stage.create()
+    await stage.clock.advance(1_000)
+    expect((await stage.stateOf(run)).flow.tag).toBe('SCHEDULED.Scheduled')
+    host.serve(['other', 'default'])
+    await stage.untilTag(run, 'COMPLETED.Completed', 1_000)
+    host.serve([])
+    const second = await stage.create()
+    await stage.clock.advance(1_000)
+    expect((await stage.stateOf(second)).flow.tag).toBe('SCHEDULED.Scheduled')
+    host.serve(['default'])
+    await stage.untilTag(second, 'COMPLETED.Completed', 1_000)
+  })
+
+  it('says in its lease which queues it serves and whether it takes more, at once', async () => {
+    const { host } = await stage.host('one', { flow: () => wait(3_000) }, { drainMs: 5_000 })
+    const bucket = await stage.drive(stage.home.broker.kv.bucket(WORKERS_BUCKET))
+    const told = async () => (await stage.drive(bucket.get('one')))?.value
+    expect(await told()).toMatchObject({ status: 'ready', queues: ['default'] })
+    host.serve(['a', 'b'])
+    await stage.clock.advance(10)
+    expect(await told()).toMatchObject({ status: 'ready', queues: ['a', 'b'] })
+    await stage.drive(host.begin(stage.newRun()))
+    expect(host).toMatchObject({ hosted: 1, busy: 1, isIdle: false, isReady: true })
+    const stopped = host.stop()
+    await stage.clock.advance(10)
+    expect(host.isReady).toBe(false)
+    expect(await told()).toMatchObject({ status: 'draining', hosted: 1 })
+    await stage.drive(stopped)
+    expect(host.isIdle).toBe(true)
+    expect(await told()).toBeUndefined()
+  })
+
   it('that begins a run needs one entry for its creation, its claim and its start', async () => {
     const one = await stage.host('one', { flow: async () => 1 })
     const run = await stage.begin(one)
@@ -138,6 +172,23 @@ describe('a host that stops', () => {
     await stage.untilTag(run, 'COMPLETED.Completed')
     expect(bodies).toEqual(['a', 'b'])
     expect((await stage.stateOf(run)).flow.context).toMatchObject({ recoveryCount: 0, runCount: 1 })
+  })
+
+  it('[scenario 25] lets code that asks for nothing go on to its end', async () => {
+    const one = await stage.host('one', { flow: () => wait(5_000) })
+    const run = await stage.begin(one)
+    await stage.drive(one.host.stop())
+    expect((await stage.stateOf(run)).flow.tag).toBe('COMPLETED.Completed')
+  })
+
+  it('[scenario 25] gives back at once what only waits', async () => {
+    const one = await stage.host('one', { flow: (r) => r.sleep(20_000) })
+    const run = await stage.begin(one)
+    await stage.clock.advance(1_000)
+    const began = stage.clock.now()
+    await stage.drive(one.host.stop())
+    expect(stage.clock.now() - began).toBeLessThan(100)
+    expect((await stage.historyOf(run)).at(-1)).toBe('RELEASE SCHEDULED.AwaitingRecovery')
   })
 
   it('[scenario 25] does not wait for bodies longer than it was told', async () => {

@@ -138,3 +138,36 @@ describe('a flow with a concurrency limit', () => {
     await stage.untilTag(second, 'COMPLETED.Completed')
   })
 })
+
+describe('a run whose host says that it needs a slot', () => {
+  it('waits for it without a worker, and goes on as soon as it is free', async () => {
+    await limit('pool:default', 1)
+    const one = await stage.host(
+      'one',
+      { flow: () => wait(1_000) },
+      {},
+      { limitsOf: ({ deployment = '' }) => [`pool:${deployment}`] },
+    )
+    const [first, second] = [
+      await stage.create({ deployment: 'default' }),
+      await stage.create({ deployment: 'default' }),
+    ]
+    await stage.untilTag(second, 'SCHEDULED.AwaitingConcurrencySlot')
+    expect(one.host.busy).toBe(1)
+    await stage.untilTag(first, 'COMPLETED.Completed')
+    await stage.untilTag(second, 'COMPLETED.Completed', 2_000)
+    const third = await stage.create({ deployment: 'of-another-pool' })
+    await stage.untilTag(third, 'COMPLETED.Completed', 2_000)
+  })
+
+  it('leaves the line when it is cancelled there', async () => {
+    await limit('pool:default', 1)
+    await stage.host('one', { flow: () => wait(5_000) }, {}, { limitsOf: () => ['pool:default'] })
+    const [, second, third] = [await stage.create(), await stage.create(), await stage.create()]
+    await stage.untilTag(second, 'SCHEDULED.AwaitingConcurrencySlot')
+    await stage.untilTag(third, 'SCHEDULED.AwaitingConcurrencySlot')
+    await stage.signal(second, 'cancel')
+    await stage.untilTag(third, 'COMPLETED.Completed', 12_000)
+    expect((await stage.stateOf(second)).flow.tag).toBe('CANCELLED.Cancelled')
+  })
+})

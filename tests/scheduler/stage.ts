@@ -164,7 +164,14 @@ export async function makeStage(options: { readonly seed?: number } = {}): Promi
     },
     async worker(id) {
       const on = await machine(id)
-      const facts = () => ({ worker: id, queues: [], slots: 1, hosted: 0, startedAt: 0 })
+      const facts = () => ({
+        worker: id,
+        status: 'ready' as const,
+        queues: [],
+        slots: 1,
+        hosted: 0,
+        startedAt: 0,
+      })
       const { broker, deps } = on
       const lease = new WorkerLease({ broker, deps, worker: id, facts, lost() {}, regained() {} })
       await clock.drive(lease.start())

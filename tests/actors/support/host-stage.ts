@@ -6,6 +6,7 @@ import {
   decodeEntry,
   type FlowPolicy,
   type Host,
+  type HostOptions,
   type HostSettings,
   type InlineFlow,
   inlineRunner,
@@ -63,7 +64,11 @@ export interface HostStage {
     name: string,
     flows: Flows,
     settings?: Partial<HostSettings>,
-    options?: { readonly view?: ViewOptions; readonly plan?: Partial<FaultPlan> },
+    options?: {
+      readonly view?: ViewOptions
+      readonly plan?: Partial<FaultPlan>
+      readonly limitsOf?: NonNullable<HostOptions['limitsOf']>
+    },
   ): Promise<HostMachine>
   scheduler(name?: string): Promise<Scheduler>
   /** Runs the cluster until the promise has settled. */
@@ -181,6 +186,7 @@ export async function makeHostStage(): Promise<HostStage> {
         deps: on.deps,
         runners: [inlineRunner(on.deps, programs)],
         settings: { worker: name, queues: ['default'], ...settings },
+        ...(options.limitsOf === undefined ? {} : { limitsOf: options.limitsOf }),
       })
       await drive(host.start())
       const made = { ...on, host }
