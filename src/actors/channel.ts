@@ -14,6 +14,7 @@
 import type { JsonObject, JsonValue } from '../core/index.ts'
 import type { Failure, FlowPolicy, InputRequest, TaskPolicy, ValueRef } from './events.ts'
 import type { WaitOutcome } from './records.ts'
+import type { SlotWish } from './slots.ts'
 import type { StateTag } from './states.ts'
 
 /** What the code side is started with. */
@@ -45,6 +46,8 @@ export interface TaskCall {
   readonly upstream?: readonly string[]
   /** Concurrency limits it needs a slot of. */
   readonly limits?: readonly string[]
+  /** How it wants them, when not one slot of each, for as long as it takes. */
+  readonly wish?: SlotWish
   /** A replay that meets other inputs under this identity: an error, or run it anew. Default `error`. */
   readonly onMismatch?: 'error' | 'rerun'
   /**

@@ -183,6 +183,8 @@ export type TaskEvent =
   | (At & { readonly type: 'NOT_READY'; readonly message: string })
   /** Another trigger was not met. */
   | (At & { readonly type: 'TRIGGER_FAILED'; readonly message: string })
+  /** The slots that its code asked for are not to be had, or did not come in time. */
+  | (At & { readonly type: 'DENIED'; readonly message: string; readonly failure?: Failure })
   /** `manualOnly`: waits for a resume. */
   | (At & { readonly type: 'HOLD'; readonly message?: string })
   | (At & { readonly type: 'RESUME'; readonly by: Sender })

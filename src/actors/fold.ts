@@ -258,7 +258,7 @@ function applyTask(task: TaskState, { e, s }: Pick<TaskRecord, 'e' | 's'>, place
     const message = taskMessage(e, s)
     task.state = message === undefined ? { tag: s, at: e.at } : { tag: s, at: e.at, message }
   }
-  if ('result' in e || e.type === 'COMPLETE' || e.type === 'FAIL') keepOutcome(task, e)
+  if ('result' in e || 'failure' in e || e.type === 'COMPLETE' || e.type === 'FAIL') keepOutcome(task, e)
 }
 
 /** The task runs that could still move. */

@@ -165,6 +165,7 @@ const TASK_EVENTS: Readonly<Record<TaskEvent['type'], Check>> = {
   SKIP: object({ at: number }, { message: text, result: value }),
   NOT_READY: reason,
   TRIGGER_FAILED: reason,
+  DENIED: object({ at: number, message: text }, { failure }),
   HOLD: plainEvent,
   RESUME: object({ at: number, by: sender }),
   FAIL: fail,

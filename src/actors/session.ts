@@ -37,6 +37,8 @@ export interface TaskOptions {
   readonly timeoutMs?: number | null
   /** Concurrency limits that the body needs a slot of. */
   readonly limits?: readonly string[]
+  /** How it wants them. When it cannot have them it fails, with the reason. Default: one slot of each, for ever. */
+  readonly wish?: NonNullable<TaskCall['wish']>
   readonly name?: string
   readonly tags?: readonly string[]
   /** Hash of the inputs, to notice a replay with others. */

@@ -7,11 +7,11 @@ import type { Bus, Subscription } from '../broker/index.ts'
 import type { Deps, Timer } from '../core/index.ts'
 import { asJson } from './shape.ts'
 import {
-  denialOf,
   parseSlotReply,
   SLOT_RENEW_MS,
   SLOTS_KEEPER_NEW,
   SLOTS_SUBJECT,
+  type SlotDenial,
   type SlotHolder,
   type SlotReply,
   type SlotRequest,
@@ -26,7 +26,7 @@ export interface SlotsOptions {
   /** A slot that was waited for is there. */
   onGranted(holder: SlotHolder): void
   /** A slot that was waited for will not come. */
-  onDenied(holder: SlotHolder, reason: string): void
+  onDenied(holder: SlotHolder, denial: SlotDenial): void
   /** A slot that was held here belongs to somebody else by now: the lease had run out. */
   onLost(holder: SlotHolder): void
 }
@@ -106,7 +106,7 @@ export function createSlots({ bus, deps, worker, onDenied, onGranted, onLost }: 
       if (reply?.is !== 'renewed') continue
       for (const holder of reply.granted) take(holder)
       for (const denied of reply.denied ?? [])
-        if (forget(denied.holder) !== undefined) onDenied(denied.holder, denialOf(denied))
+        if (forget(denied.holder) !== undefined) onDenied(denied.holder, denied)
       for (const holder of reply.lost) if (forget(holder) !== undefined) onLost(holder)
     }
   }

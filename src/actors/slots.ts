@@ -33,18 +33,28 @@ export interface SlotHolder {
   readonly task?: string
 }
 
-export interface SlotWant {
-  readonly holder: SlotHolder
-  /** Names of limits; a name that no limit has is granted. */
-  readonly limits: readonly string[]
-  /** When it was first asked for, ms since the epoch: first come, first served, also after a take-over. */
-  readonly since: number
+/** How slots are wanted. */
+export interface SlotTerms {
   /** How many slots of each limit. Default 1. */
   readonly occupy?: number
   /** A share of a rate: given back by the limit's decay alone, never by `release`. */
   readonly rate?: boolean
   /** A name that no limit has is an error. */
   readonly strict?: boolean
+}
+
+/** Code that asks for slots itself, and is told as an error when it does not get them. */
+export interface SlotWish extends SlotTerms {
+  /** After this it does not want them any more, ms. Default: it waits for as long as it takes. */
+  readonly waitMs?: number
+}
+
+export interface SlotWant extends SlotTerms {
+  readonly holder: SlotHolder
+  /** Names of limits; a name that no limit has is granted. */
+  readonly limits: readonly string[]
+  /** When it was first asked for, ms since the epoch: first come, first served, also after a take-over. */
+  readonly since: number
 }
 
 export type SlotRequest =
@@ -162,7 +172,15 @@ function isSlotReply(value: unknown): value is SlotReply {
   }
 }
 
+/** Why a wish is not served. */
+export interface SlotDenial {
+  readonly limit: string
+  readonly reason: string
+  /** It can never be served. */
+  readonly code?: ErrorCode
+}
+
 /** Why a wish is not served, for people. */
-export function denialOf({ limit, reason }: { readonly limit: string; readonly reason: string }): string {
+export function denialOf({ limit, reason }: SlotDenial): string {
   return `The concurrency limit "${limit}" does not let it in: ${reason}.`
 }

@@ -12,9 +12,10 @@
  * (K5) Nothing starts while the flow run is not RUNNING, while this worker's lease is not fresh, or without slots.
  */
 
-import { isCallboardError } from '../core/index.ts'
+import { CallboardError, formatDuration, isCallboardError, type Timer } from '../core/index.ts'
 import type { TaskAnswer, TaskCall, TaskReport } from './channel.ts'
 import type { TaskEvent, ValueRef } from './events.ts'
+import { failureOf } from './failures.ts'
 import type { HostContext } from './host-context.ts'
 import type { HostedValues } from './hosted-values.ts'
 import type { Answer, Judgement } from './judgement.ts'
@@ -23,7 +24,7 @@ import type { TaskRecord } from './records.ts'
 import { judgeTask, judgeTaskCall } from './rules.ts'
 import type { RunLog } from './run-log.ts'
 import type { RunState, TaskState } from './run-state.ts'
-import { denialOf, type SlotWant } from './slots.ts'
+import { denialOf, type SlotDenial, type SlotWant } from './slots.ts'
 import { isTerminalTag, parseTag } from './states.ts'
 
 /**
@@ -40,6 +41,8 @@ interface Open {
   resolve: (answer: TaskAnswer) => void
   reject: (error: unknown) => void
   slots: 'none' | 'asked' | 'held'
+  /** Of its wish for slots. */
+  patience?: Timer | undefined
   /** (K3) With the report, once the body has ended. */
   ahead: { report?: TaskEvent } | undefined
 }
@@ -102,7 +105,7 @@ export class TaskCalls {
       open.resolve = resolve
       open.reject = reject
       open.phase = 'reporting'
-      const event = taskEventOf(outcome, this.#context.deps.clock.now())
+      const event = taskEventOf(outcome, this.#now())
       this.#values.store(
         resultIn(event),
         (result) => this.#submitReport(open, attempt, withResultIn(event, result)),
@@ -112,7 +115,7 @@ export class TaskCalls {
   }
 
   async rollBack({ id, message }: { readonly id: string; readonly message?: string }): Promise<null> {
-    const at = this.#context.deps.clock.now()
+    const at = this.#now()
     const event: TaskEvent =
       message === undefined ? { type: 'ROLL_BACK', at } : { type: 'ROLL_BACK', at, message }
     await this.#log.propose(judgeTask(id, event), { patient: true })
@@ -173,15 +176,23 @@ export class TaskCalls {
     const open = this.#open.get(task)
     if (open === undefined) return
     open.slots = 'held'
+    open.patience?.cancel()
     if (open.phase === 'queued') this.#enter(open, 'ready')
     this.#start(open)
   }
 
-  slotDenied(task: string, reason: string): void {
+  /** Code that asked for the slots itself is told why; any other task run is Cancelled. */
+  slotDenied(task: string, denial: SlotDenial): void {
     const open = this.#open.get(task)
     if (open === undefined || open.phase === 'over') return
-    const event: TaskEvent = { type: 'CANCEL', at: this.#context.deps.clock.now(), message: reason }
-    this.#log.submit({ judge: judgeTask(task, event), patient: true })
+    const message = denialOf(denial)
+    if (open.call.wish !== undefined && denial.code !== undefined)
+      this.#deny(open, new CallboardError(denial.code, message))
+    else
+      this.#log.submit({
+        judge: judgeTask(task, { type: 'CANCEL', at: this.#now(), message }),
+        patient: true,
+      })
   }
 
   // ── a call, step by step
@@ -189,7 +200,7 @@ export class TaskCalls {
   #submitCall(open: Open, call: TaskCall): void {
     let isReplay = false
     this.#log.submit({
-      judge: judgeTaskCall(call, this.#context.deps.clock.now()),
+      judge: judgeTaskCall(call, this.#now()),
       lazy: true,
       patient: true,
       judged: (judgement) => {
@@ -243,7 +254,7 @@ export class TaskCalls {
   #submitStart(open: Open): void {
     const { id } = open.call
     this.#log.submit({
-      judge: judgeTask(id, { type: 'START', at: this.#context.deps.clock.now() }),
+      judge: judgeTask(id, { type: 'START', at: this.#now() }),
       lazy: true,
       patient: true,
       judged: (judgement) => this.#started(open, judgement),
@@ -305,15 +316,13 @@ export class TaskCalls {
   #askForSlots(open: Open, limits: readonly string[]): void {
     if (open.slots === 'asked') return
     open.slots = 'asked'
-    const want: SlotWant = {
-      holder: { run: this.#log.id, task: open.call.id },
-      limits,
-      since: this.#context.deps.clock.now(),
-    }
+    const { waitMs: _, ...terms } = open.call.wish ?? {}
+    const holder = { run: this.#log.id, task: open.call.id }
+    const want: SlotWant = { holder, limits, since: this.#now(), ...terms }
     this.#context.slots.acquire(want).then(
       (answer) => {
         if (answer.is === 'granted') this.slotGranted(open.call.id)
-        else if (answer.is === 'denied') this.slotDenied(open.call.id, denialOf(answer))
+        else if (answer.is === 'denied') this.slotDenied(open.call.id, answer)
         else this.#queue(open, limits)
       },
       (error) => this.#refuse(open, error),
@@ -323,8 +332,22 @@ export class TaskCalls {
   #queue(open: Open, limits: readonly string[]): void {
     if (open.phase !== 'ready' || open.slots === 'held') return
     this.#enter(open, 'queued')
-    const event: TaskEvent = { type: 'SLOT_WAIT', at: this.#context.deps.clock.now(), limits }
+    const event: TaskEvent = { type: 'SLOT_WAIT', at: this.#now(), limits }
     this.#log.submit({ judge: judgeTask(open.call.id, event), lazy: true, patient: true })
+    const waitMs = open.call.wish?.waitMs
+    if (waitMs === undefined) return
+    open.patience = this.#context.dueTimes.after(waitMs, () => {
+      if (open.phase !== 'queued') return
+      const names = limits.map((name) => `"${name}"`).join(', ')
+      const message = `No slot of the concurrency limit ${names} was free within ${formatDuration(waitMs)}. Wait longer, or raise the limit.`
+      this.#deny(open, new CallboardError('CB_E_TIMEOUT', message))
+    })
+  }
+
+  #deny(open: Open, error: CallboardError): void {
+    const { message } = error
+    const event: TaskEvent = { type: 'DENIED', at: this.#now(), message, failure: failureOf(error) }
+    this.#log.submit({ judge: judgeTask(open.call.id, event), patient: true })
   }
 
   /** Its slots were given back: before it runs again it asks anew. */
@@ -375,6 +398,7 @@ export class TaskCalls {
   }
 
   #close(open: Open): void {
+    open.patience?.cancel()
     this.#enter(open, 'over')
     if (this.#open.get(open.call.id) === open) this.#open.delete(open.call.id)
     this.#changed()
@@ -386,6 +410,10 @@ export class TaskCalls {
     this.#running += Number(isBodyPhase(phase)) - Number(isBodyPhase(before))
     this.#resting += Number(phase === 'resting') - Number(before === 'resting')
     if (phase === 'resting') this.#changed()
+  }
+
+  #now(): number {
+    return this.#context.deps.clock.now()
   }
 
   #task(open: Open): TaskState | undefined {

@@ -103,6 +103,7 @@ const QUESTIONS = {
   SKIP: '#task.COMPLETED.Skipped',
   NOT_READY: '#task.PENDING.NotReady',
   TRIGGER_FAILED: '#task.FAILED.TriggerFailed',
+  DENIED: '#task.FAILED.Failed',
   HOLD: '#task.PAUSED',
 } as const
 
@@ -140,6 +141,7 @@ export const taskMachine = base.createMachine({
             CANCEL: { target: '#task.CANCELLED', actions: asks(releaseSlots) },
             CANCELLED: { target: '#task.CANCELLED', actions: asks(releaseSlots) },
             CRASH: { target: '#task.CRASHED', actions: asks(releaseSlots) },
+            DENIED: { target: '#task.FAILED.Failed', actions: asks(releaseSlots) },
           },
         },
       },

@@ -35,7 +35,7 @@ export {
   taskSource,
   without,
 } from './caching/index.ts'
-export { concurrency } from './concurrency.ts'
+export { type ConcurrencyOptions, concurrency, rateLimit } from './concurrency.ts'
 export { type Client, cancelFlowRun, connect, resumeFlowRun, retryFlowRun } from './control.ts'
 export { type Flow, flow, type StartArguments } from './flow.ts'
 export type { FlowOptions } from './flow-options.ts'

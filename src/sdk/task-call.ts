@@ -35,6 +35,8 @@ export interface TaskCallInput {
   readonly waitFor: readonly unknown[]
   /** What it passes through before it runs; undefined when it is called directly. */
   readonly gate?: Gate | undefined
+  /** How it wants the slots of its concurrency limits. */
+  readonly wish?: TaskRunOptions['wish']
   /** Hears what a generator yields, as it does. */
   readonly yielded?: ((value: unknown) => Promise<void>) | undefined
 }
@@ -128,6 +130,7 @@ class Call {
       interpret: (returned) => this.#interpret(returned),
       ...(retry.retries === 0 ? {} : { attempted: (outcome) => this.#attempted(outcome) }),
       ...(limits === undefined ? {} : { limits }),
+      ...(this.#input.wish === undefined ? {} : { wish: this.#input.wish }),
       ...(this.#name === this.#id ? {} : { name: this.#name }),
       ...(options.tags === undefined ? {} : { tags: options.tags }),
       ...(inputs === undefined ? {} : { inputs }),

@@ -68,7 +68,7 @@ test('lives reach every state of both charts', () => {
         for (const { snapshot } of run.state.tasks.values()) reached.add(`task ${snapshot.tag}`)
       }
     },
-    { numRuns: 300, seed: 2 },
+    { numRuns: 500, seed: 7 },
   )
   const named = (chart: string, states: Readonly<Record<string, readonly string[]>>) =>
     Object.entries(states).flatMap(([type, names]) => names.map((name) => `${chart} ${type}.${name}`))

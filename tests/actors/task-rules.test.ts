@@ -104,6 +104,17 @@ describe('the questions before the body', () => {
     expect(run.effects).toEqual([])
   })
 
+  test('code that asked for slots which are not to be had fails, and its wish is taken back', () => {
+    const run = make('SCHEDULED.AwaitingConcurrencySlot')
+    run.task('t-0', { type: 'DENIED', message: 'too late', failure: { name: 'E', message: 'too late' } })
+    expect(run.state.tasks.get('t-0')).toMatchObject({
+      snapshot: { tag: 'FAILED.Failed' },
+      state: { message: 'too late' },
+      failure: { name: 'E' },
+    })
+    expect(run.effects).toContainEqual({ do: 'release-slots', task: 't-0' })
+  })
+
   test('without a free slot it waits for one, and starts with the grant', () => {
     const run = make('SCHEDULED.AwaitingConcurrencySlot')
     run.task('t-0', { type: 'START' })
@@ -242,6 +253,7 @@ describe('a task run that has ended', () => {
       { type: 'SKIP' },
       { type: 'NOT_READY', message: 'no' },
       { type: 'TRIGGER_FAILED', message: 'no' },
+      { type: 'DENIED', message: 'no' },
       { type: 'HOLD' },
       { type: 'RESUME', by: { channel: 'cli' } },
       { type: 'COMPLETE' },

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { concurrency, flow, sleep, task } from '../../src/sdk/public.ts'
+import { flow, sleep, task } from '../../src/sdk/public.ts'
 import { useStage } from './support/harness.ts'
 
 /** What reached the console, and what the logs of the runs hold. */
@@ -93,32 +93,5 @@ describe('prints', () => {
       await asked.play(flow({ name: 'prints-6', logPrints: false }, async () => console.log('not captured')))
       expect(printed).toEqual(['not captured'])
     })
-  })
-})
-
-describe('concurrency()', () => {
-  const stage = useStage()
-
-  test('runs a piece of code, whose result comes from the log in a replay', async () => {
-    let runs = 0
-    const { state } = await stage.play(
-      flow('concurrency-1', async () => {
-        const value = await concurrency('database', async () => ++runs)
-        await sleep('1h')
-        return [value, runs]
-      }),
-    )
-    expect(state.data).toEqual([1, 1])
-  })
-
-  test('throws what the code throws', async () => {
-    const { state } = await stage.play(
-      flow('concurrency-2', () =>
-        concurrency(['a', 'b'], () => {
-          throw new Error('inside')
-        }),
-      ),
-    )
-    expect(state.message).toBe('inside')
   })
 })

@@ -88,6 +88,7 @@ export function taskEvents({ context }: ChartSnapshot<TaskContext>): TaskEvent[]
     { type: 'SKIP', at },
     { type: 'NOT_READY', at, message: 'no' },
     { type: 'TRIGGER_FAILED', at, message: 'no' },
+    { type: 'DENIED', at, message: 'no' },
     { type: 'HOLD', at },
     { type: 'RESUME', at, by: OUTSIDE },
     { type: 'FAIL', at, message: 'no', retryDelayMs: null },

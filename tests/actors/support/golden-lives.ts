@@ -73,6 +73,18 @@ export const GOLDEN_LIVES: Readonly<Record<string, () => TestRun>> = {
     })
     return run
   },
+  'is-denied-its-slots': () => {
+    const run = new TestRun().running()
+    run.call('t-0', { limits: ['db'] })
+    run.task('t-0', { type: 'SLOT_WAIT', limits: ['db'] })
+    run.task('t-0', {
+      type: 'DENIED',
+      message: 'too late',
+      failure: { name: 'CallboardError', code: 'CB_E_TIMEOUT', message: 'too late' },
+    })
+    run.flow({ type: 'COMPLETE' })
+    return run
+  },
   'waits-in-every-way': () => {
     const run = new TestRun({ scheduledTime: 5_000 })
     run.fire('TIMER.start')

@@ -1,6 +1,8 @@
 /** A harness for each test, and short ways to what tests ask of one. */
 
 import { afterEach, beforeEach } from 'vitest'
+import { LIMITS_BUCKET, type Limit, limitKey } from '../../../src/scheduler/index.ts'
+import { currentEngine } from '../../../src/sdk/current-engine.ts'
 import type { Flow, State } from '../../../src/sdk/index.ts'
 import { type TestHarness, type TestHarnessOptions, testHarness } from '../../../src/testing/index.ts'
 
@@ -8,6 +10,8 @@ export interface Stage {
   readonly harness: TestHarness
   /** Runs a flow to its end. */
   play<A extends readonly unknown[], R>(flow: Flow<A, R>, parameters?: A[0]): Promise<Played<R>>
+  /** Defines a concurrency limit; resolves when it is in force. */
+  limit(name: string, slots: number, terms?: Partial<Limit>): Promise<void>
 }
 
 export interface Played<R> {
@@ -46,6 +50,13 @@ export function useStage(options: TestHarnessOptions = {}): Stage {
       const state = await stage.until(run.wait())
       const states = await stage.states(run.id)
       return { id: run.id, state, states, of: (task: string) => stage.states(run.id, task) }
+    },
+    async limit(name, slots, terms = {}) {
+      await present().advance('40s') // a keeper that has just taken over holds rates for full until a lease has passed
+      const { broker } = (await currentEngine()).env
+      const bucket = await present().until(broker.kv.bucket(LIMITS_BUCKET))
+      await present().until(bucket.put(limitKey(name), { name, slots, strategy: 'enqueue', ...terms }))
+      await present().advance('1s') // the keeper watches the bucket
     },
   }
 }
