@@ -72,7 +72,7 @@ export class RunLog {
   #conflicts = 0
   #pumping = false
   #draining = false
-  #whenIdle: (() => void)[] = []
+  #whenMoved: (() => void)[] = []
 
   constructor(broker: Broker, deps: Deps, state: RunState, options: RunLogOptions = {}) {
     this.id = state.id
@@ -146,9 +146,17 @@ export class RunLog {
     return untilAnswered(this.#deps, this.#stop.signal, attempt)
   }
 
-  /** Reads what others may have written. What is waiting here finds out by itself, by its conflict. */
+  /**
+   * Reads what others may have written. What is on its way finds that out by a conflict, and is waited for; an entry that
+   * was sent after this call, and landed, says that they had written nothing.
+   */
   async refresh(): Promise<void> {
-    if (this.#phase !== 'open' || this.#pumping || !this.#batches.isEmpty) return this.flush()
+    const proof = this.#rev + 2
+    while (this.#isMoving && this.#rev < proof) {
+      this.flush()
+      await new Promise<void>((resolve) => this.#whenMoved.push(resolve))
+    }
+    if (this.#isMoving || this.ended) return
     this.#phase = 'reading'
     try {
       const state = await this.#ask(() =>
@@ -162,7 +170,7 @@ export class RunLog {
       this.#fail(error)
     }
     this.#wake()
-    this.#tellIdle()
+    this.#tellMoved()
   }
 
   /** Waits until everything proposed is answered, then takes nothing more. */
@@ -178,6 +186,11 @@ export class RunLog {
   /** Takes nothing more from now on; what is unanswered fails with `error`. An append in flight may still land. */
   abandon(error: CallboardError): void {
     this.#finish(error)
+  }
+
+  /** Whether it is being read, or anything is on its way. */
+  get #isMoving(): boolean {
+    return !this.ended && (this.#phase !== 'open' || this.#pumping || !this.#batches.isEmpty)
   }
 
   // ── judging
@@ -260,7 +273,7 @@ export class RunLog {
     }
     this.#pumping = false
     this.#wake()
-    this.#tellIdle()
+    this.#tellMoved()
   }
 
   /** (G1) */
@@ -310,6 +323,7 @@ export class RunLog {
     for (const rider of riders) this.#answer(rider)
     snapshot?.landed()
     this.#drain()
+    this.#tellMoved()
   }
 
   // ── finding out
@@ -384,7 +398,7 @@ export class RunLog {
     const left = [...this.#batches.clear().map(({ proposal }) => proposal), ...this.#unjudged]
     this.#unjudged = []
     this.#failAll(left, error)
-    this.#tellIdle()
+    this.#tellMoved()
   }
 
   #failAll(proposals: readonly Proposal[], error: CallboardError): void {
@@ -398,11 +412,11 @@ export class RunLog {
   async #settle(): Promise<void> {
     while (!this.ended && (this.#unanswered > 0 || this.#pumping || !this.#batches.isEmpty)) {
       this.flush()
-      await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
+      await new Promise<void>((resolve) => this.#whenMoved.push(resolve))
     }
   }
 
-  #tellIdle(): void {
-    for (const resolve of this.#whenIdle.splice(0)) resolve()
+  #tellMoved(): void {
+    if (this.#whenMoved.length > 0) for (const resolve of this.#whenMoved.splice(0)) resolve()
   }
 }

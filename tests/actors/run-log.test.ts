@@ -269,6 +269,20 @@ describe('fencing', () => {
     expect(zombie.ended).toBe(true)
   })
 
+  it('is found out by an owner who asks while an entry of his is on its way', async () => {
+    const machine = await stage.machine('slow', {
+      plan: { rules: [{ operation: 'log.append', fault: 'lose-before', nth: 3 }], settleMs: 5_000 },
+    })
+    const zombie = await hostedLog('zombie', machine, { outlasts: true })
+    const late = zombie.propose(note('late')).catch((error) => error)
+    await stage.clock.settle()
+    const asked = zombie.refresh().then(() => zombie.ended)
+    const other = await openLog()
+    await stage.drive(other.propose(judgeFlow({ type: 'HOST_LOST', at: 0, epoch: 1, reason: 'silent' })))
+    expect(await stage.drive(asked)).toBe(true)
+    expect(await late).toMatchObject({ code: 'CB_E_FENCED' })
+  })
+
   it('does not stop an owner because somebody else had something to say', async () => {
     const log = await hostedLog('one')
     await stage.drive((await openLog()).propose(signal('hello', 'h')))
