@@ -41,6 +41,7 @@ export const SubscribeFrame = Type.Object(
   },
   strict,
 )
+export type SubscribeFrame = Static<typeof SubscribeFrame>
 export const UnsubscribeFrame = Type.Object({ op: op('unsubscribe'), id: Id, sub: Sub }, strict)
 export const SignalFrame = Type.Object(
   { op: op('signal'), id: Id, run: RunId, signal: SignalName, ...SignalBody.properties },
@@ -109,6 +110,7 @@ export const SubscribedFrame = Type.Object(
   },
   strict,
 )
+export type SubscribedFrame = Static<typeof SubscribedFrame>
 
 const event = { op: op('event'), sub: Sub, cursor: Cursor, at: Time }
 export const EventFrame = Type.Union([
@@ -132,6 +134,7 @@ export const GapFrame = Type.Object(
   },
   strict,
 )
+export type GapFrame = Static<typeof GapFrame>
 export const EndFrame = Type.Object({ op: op('end'), sub: Sub, cursor: Cursor }, strict)
 
 export const ReplyError = Type.Object(
@@ -162,6 +165,7 @@ export const ReplyFrame = Type.Union([
   ),
   Type.Object({ op: op('reply'), id: Id, ok: Type.Literal(false), error: ReplyError }, strict),
 ])
+export type ReplyFrame = Static<typeof ReplyFrame>
 export const PongFrame = Type.Object({ op: op('pong'), id: Id }, strict)
 
 export const ServerFrame = Type.Union([
