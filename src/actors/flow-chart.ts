@@ -7,7 +7,8 @@
  */
 
 import { setup } from 'xstate'
-import { chartOf, inOrder } from './chart.ts'
+import { chartOf } from './chart.ts'
+import { Planner } from './chart-plans.ts'
 import type { FlowEvent } from './events.ts'
 import { type Asked, flowGuards } from './flow-guards.ts'
 import {
@@ -50,12 +51,14 @@ const base = setup({
   guards: flowGuards,
 })
 
+const planner = new Planner<FlowContext, FlowEvent>()
+
 function does(...plans: readonly FlowPlan[]) {
-  const deed = inOrder(plans)
-  return [
-    { type: 'effect', params: ({ context, event }: Asked) => deed(context, event).effects } as const,
+  const deed = planner.inOrder(plans)
+  return planner.own([
+    { type: 'effect', params: ({ context, event }: Asked) => deed(context, event).effects },
     base.assign(({ context, event }) => deed(context, event).set),
-  ] as const
+  ] as const)
 }
 
 // ── transitions that several states share
@@ -363,4 +366,4 @@ export const flowMachine = base.createMachine({
   },
 })
 
-export const flowChart = chartOf<FlowContext, FlowEvent>(flowMachine)
+export const flowChart = chartOf<FlowContext, FlowEvent>(flowMachine, planner)

@@ -7,7 +7,7 @@
  * (F2) A run that leaves its worker for long, or for good, gives its slots back. One that only changes hands keeps them.
  */
 
-import type { Plan } from './chart.ts'
+import type { Plan } from './chart-plans.ts'
 import type { FlowEvent, FlowTimer } from './events.ts'
 import type { CreatedRecord, Effect } from './records.ts'
 import type { Armed, FlowContext } from './run-state.ts'

@@ -10,7 +10,8 @@
  */
 
 import { setup } from 'xstate'
-import { chartOf, inOrder, type Plan } from './chart.ts'
+import { chartOf } from './chart.ts'
+import { type Plan, Planner } from './chart-plans.ts'
 import type { TaskEvent, TaskPolicy } from './events.ts'
 import type { Effect } from './records.ts'
 import type { ChartSnapshot, TaskContext } from './run-state.ts'
@@ -82,17 +83,14 @@ const base = setup({
   },
 })
 
-/** The plan's changes to the context, and no effect. */
-const sets = (plan: TaskPlan) => base.assign(({ context, event }) => plan(context, event).set ?? {})
+const planner = new Planner<TaskContext, TaskEvent>()
 
-/** The plan's effects, and no change to the context. */
-const asks = (plan: TaskPlan) =>
-  ({ type: 'effect', params: ({ context, event }: Asked) => plan(context, event).effects ?? [] }) as const
-
-/** Both, of each plan in turn. */
 function does(...plans: readonly TaskPlan[]) {
-  const deed = inOrder(plans)
-  return [asks(deed), sets(deed)] as const
+  const deed = planner.inOrder(plans)
+  return planner.own([
+    { type: 'effect', params: ({ context, event }: Asked) => deed(context, event).effects },
+    base.assign(({ context, event }) => deed(context, event).set),
+  ] as const)
 }
 
 /** The questions before the body, while none is running. */
@@ -138,10 +136,10 @@ export const taskMachine = base.createMachine({
         AwaitingConcurrencySlot: {
           on: {
             START: QUESTIONS.START,
-            CANCEL: { target: '#task.CANCELLED', actions: asks(releaseSlots) },
-            CANCELLED: { target: '#task.CANCELLED', actions: asks(releaseSlots) },
-            CRASH: { target: '#task.CRASHED', actions: asks(releaseSlots) },
-            DENIED: { target: '#task.FAILED.Failed', actions: asks(releaseSlots) },
+            CANCEL: { target: '#task.CANCELLED', actions: does(releaseSlots) },
+            CANCELLED: { target: '#task.CANCELLED', actions: does(releaseSlots) },
+            CRASH: { target: '#task.CRASHED', actions: does(releaseSlots) },
+            DENIED: { target: '#task.FAILED.Failed', actions: does(releaseSlots) },
           },
         },
       },
@@ -150,37 +148,37 @@ export const taskMachine = base.createMachine({
       initial: 'Pending',
       states: {
         Pending: { on: { ...QUESTIONS, ...STOPPED } },
-        NotReady: { entry: sets(finish) },
+        NotReady: { entry: does(finish) },
       },
     },
     RUNNING: {
       initial: 'Running',
-      entry: sets(openSpan),
-      exit: sets(closeSpan),
+      entry: does(openSpan),
+      exit: does(closeSpan),
       on: {
         COMPLETE: [
-          { guard: 'isSkipped', target: '#task.COMPLETED.Skipped', actions: asks(releaseSlots) },
-          { target: '#task.COMPLETED.Completed', actions: asks(releaseSlots) },
+          { guard: 'isSkipped', target: '#task.COMPLETED.Skipped', actions: does(releaseSlots) },
+          { target: '#task.COMPLETED.Completed', actions: does(releaseSlots) },
         ],
-        SKIP: { target: '#task.COMPLETED.Skipped', actions: asks(releaseSlots) },
+        SKIP: { target: '#task.COMPLETED.Skipped', actions: does(releaseSlots) },
         FAIL: [
           {
             guard: 'retriesNow',
             target: '#task.RUNNING.Retrying',
             reenter: true,
-            actions: sets(countFailure),
+            actions: does(countFailure),
           },
           {
             guard: 'retriesLater',
             target: '#task.SCHEDULED.AwaitingRetry',
             actions: does(countFailure, releaseSlots, armRetry),
           },
-          { guard: 'isTimedOut', target: '#task.FAILED.TimedOut', actions: asks(releaseSlots) },
-          { target: '#task.FAILED.Failed', actions: asks(releaseSlots) },
+          { guard: 'isTimedOut', target: '#task.FAILED.TimedOut', actions: does(releaseSlots) },
+          { target: '#task.FAILED.Failed', actions: does(releaseSlots) },
         ],
-        CRASH: { target: '#task.CRASHED', actions: asks(releaseSlots) },
+        CRASH: { target: '#task.CRASHED', actions: does(releaseSlots) },
         CANCEL: '#task.CANCELLING',
-        CANCELLED: { target: '#task.CANCELLED', actions: asks(releaseSlots) },
+        CANCELLED: { target: '#task.CANCELLED', actions: does(releaseSlots) },
         /** Its slots went with its host; the next one asks for them anew, under the same name. */
         RECOVER: '#task.SCHEDULED.Scheduled',
       },
@@ -193,14 +191,14 @@ export const taskMachine = base.createMachine({
     },
     CANCELLING: {
       initial: 'Cancelling',
-      on: { CANCELLED: { target: '#task.CANCELLED', actions: asks(releaseSlots) } },
+      on: { CANCELLED: { target: '#task.CANCELLED', actions: does(releaseSlots) } },
       states: { Cancelling: {} },
     },
     COMPLETED: {
       initial: 'Completed',
-      entry: sets(finish),
+      entry: does(finish),
       states: {
-        Completed: { on: { ROLL_BACK: { target: '#task.COMPLETED.RolledBack', actions: sets(finish) } } },
+        Completed: { on: { ROLL_BACK: { target: '#task.COMPLETED.RolledBack', actions: does(finish) } } },
         Cached: {},
         Skipped: {},
         RolledBack: {},
@@ -208,15 +206,15 @@ export const taskMachine = base.createMachine({
     },
     FAILED: {
       initial: 'Failed',
-      entry: sets(finish),
+      entry: does(finish),
       states: { Failed: {}, TimedOut: {}, TriggerFailed: {} },
     },
-    CRASHED: { initial: 'Crashed', entry: sets(finish), states: { Crashed: {} } },
-    CANCELLED: { initial: 'Cancelled', entry: sets(finish), states: { Cancelled: {} } },
+    CRASHED: { initial: 'Crashed', entry: does(finish), states: { Crashed: {} } },
+    CANCELLED: { initial: 'Cancelled', entry: does(finish), states: { Cancelled: {} } },
   },
 })
 
-export const taskChart = chartOf<TaskContext, TaskEvent>(taskMachine)
+export const taskChart = chartOf<TaskContext, TaskEvent>(taskMachine, planner)
 
 /** Where a task run begins when its flow's code calls it. */
 export function beginTask(policy: TaskPolicy): ChartSnapshot<TaskContext> {

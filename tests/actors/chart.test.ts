@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { setup } from 'xstate'
-import { type Counted, chartOf, inOrder } from '../../src/actors/chart.ts'
+import { type Counted, chartOf } from '../../src/actors/chart.ts'
+import { Planner } from '../../src/actors/chart-plans.ts'
 import type { Effect } from '../../src/actors/records.ts'
 import type { ChartSnapshot } from '../../src/actors/run-state.ts'
 
@@ -76,6 +77,16 @@ describe('a step', () => {
     expect(START).toEqual(before)
   })
 
+  test('that was taken before comes to the same again, from another context', () => {
+    chart.step(START, { type: 'STAY' })
+    const later = { ...START, context: { ...START.context, n: 20 } }
+    expect(chart.step(later, { type: 'STAY' })).toEqual({
+      is: 'moved',
+      to: { tag: 'RUNNING.Running', context: { n: 21, customName: null, seen: 21 } },
+      effects: [{ do: 'tell-parent' }],
+    })
+  })
+
   test('that no transition takes is ignored', () => {
     expect(chart.step(START, { type: 'NOTHING' })).toEqual({ is: 'ignored' })
   })
@@ -126,7 +137,7 @@ test('`can` says whether a step would be taken, and never throws', () => {
 })
 
 test('plans in order see what those before them set, and add up their effects', () => {
-  const deed = inOrder<Context, Event>([
+  const deed = new Planner<Context, Event>().inOrder([
     () => ({ set: { seen: 5 }, effects: [{ do: 'tell-parent' }] }),
     ({ seen }) => ({ set: { seen: seen + 1 } }),
     () => ({ effects: [{ do: 'nudge-host' }] }),

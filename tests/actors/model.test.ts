@@ -6,10 +6,10 @@
 import { describe, expect, test } from 'vitest'
 import { fromTransition } from 'xstate'
 import { adjacencyMapToArray, getAdjacencyMap, getShortestPaths, getSimplePaths } from 'xstate/graph'
-import type { Chart, Counted } from '../../src/actors/chart.ts'
-import { flowChart } from '../../src/actors/flow-chart.ts'
+import { type Chart, type Counted, chartOf } from '../../src/actors/chart.ts'
+import { flowChart, flowMachine } from '../../src/actors/flow-chart.ts'
 import { beginFlow } from '../../src/actors/flow-plans.ts'
-import { beginTask, taskChart } from '../../src/actors/task-chart.ts'
+import { beginTask, taskChart, taskMachine } from '../../src/actors/task-chart.ts'
 import { flowEvents, NOW, taskEvents, WALKED_FLOW, WALKED_TASK } from './support/alphabet.ts'
 import { armedBy, expectLegalFlow, expectLegalTask } from './support/invariants.ts'
 import {
@@ -98,6 +98,23 @@ function edgesOf<Context extends Counted, Event extends { readonly type: string 
   return { snapshots, edges: [...new Set(edges)].sort() }
 }
 
+/** Every step from these situations, by the ways the chart remembers and by XState alone: without its planner it remembers none. */
+function expectStepsOfXState<Context extends Counted, Event extends { readonly type: string }>(
+  { chart, events }: Walked<Context, Event>,
+  byXState: Chart<Context, Event>,
+  snapshots: readonly ChartSnapshot<Context>[],
+): void {
+  let moved = 0
+  for (const from of snapshots) {
+    for (const event of events(from)) {
+      const step = chart.step(from, event)
+      expect(step, `${from.tag} ${event.type}`).toEqual(byXState.step(from, { ...event }))
+      if (step.is === 'moved') moved++
+    }
+  }
+  expect(moved).toBeGreaterThan(snapshots.length)
+}
+
 const tagsOf = (states: Readonly<Record<string, readonly string[]>>) =>
   Object.entries(states).flatMap(([type, names]) => names.map((name) => `${type}.${name}`))
 
@@ -144,6 +161,10 @@ describe('the flow-run chart', () => {
         expect(armedBy(effects)).toEqual(at.context.timers)
       }
     }
+  })
+
+  test('takes from every situation the steps that XState takes', () => {
+    expectStepsOfXState(FLOW, chartOf(flowMachine), snapshots)
   })
 
   test('counts every accepted event, over every sequence of up to five of them', () => {
@@ -220,6 +241,10 @@ describe('the task-run chart', () => {
       if (isTerminalTag(from as ChartSnapshot<TaskContext>['tag']))
         expect(to, edge).toBe('COMPLETED.RolledBack')
     }
+  })
+
+  test('takes from every situation the steps that XState takes', () => {
+    expectStepsOfXState(TASK, chartOf(taskMachine), snapshots)
   })
 
   test('is somewhere legal all along every simple path, and its effects tell its timers', () => {
