@@ -65,9 +65,13 @@ export class WorkerLease {
 
   async start(): Promise<void> {
     this.#bucket = await this.#options.broker.kv.bucket(WORKERS_BUCKET, { ttlMs: this.#leaseMs })
-    if (!(await this.#renew()))
+    // A broker that is slow to take it is no reason not to start: until it is fresh, nothing is claimed (W1).
+    const sentAt = this.#options.deps.clock.monotonic()
+    const revision = await this.#write()
+    if (revision === undefined)
       throw new CallboardError('CB_E_BROKER_UNAVAILABLE', 'The lease of this worker could not be taken.')
-    this.#arm(this.#leaseMs / 3)
+    this.#renewed(revision, sentAt)
+    this.#arm(this.isFresh ? this.#leaseMs / 3 : 0)
   }
 
   /** Gives the lease back: the worker is gone, and has nothing. */

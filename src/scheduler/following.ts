@@ -11,7 +11,7 @@
  */
 
 import type { Cursor, Entry, Following, Log } from '../broker/index.ts'
-import { CallboardError, type Deps, isCallboardError, partitionOf, sleep } from '../core/index.ts'
+import { CallboardError, type Deps, isCallboardError, PARTITIONS, partitionOf, sleep } from '../core/index.ts'
 
 /** One partition that wants to be followed. */
 export interface Follower {
@@ -129,9 +129,8 @@ export class SharedFollowing {
   #follow(followers: readonly Follower[]): Promise<Following> {
     const byPartition = new Map(followers.map((follower) => [follower.partition, follower]))
     const from = this.#oldest(followers)
-    return this.#log.follow({ partitions: new Set(byPartition.keys()) }, from ?? 'start', (entries) =>
-      this.#hand(byPartition, entries),
-    )
+    const partitions = byPartition.size === PARTITIONS ? 'all' : new Set(byPartition.keys())
+    return this.#log.follow({ partitions }, from ?? 'start', (entries) => this.#hand(byPartition, entries))
   }
 
   /** Undefined when one of them has none. */

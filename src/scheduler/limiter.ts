@@ -9,10 +9,17 @@ export async function settled<T>(
   work: (item: T) => Promise<unknown>,
 ): Promise<void> {
   const iterator = items[Symbol.iterator]()
-  const lane = async () => {
+  const lane = async (first: T) => {
+    await work(first)
     for (let next = iterator.next(); !next.done; next = iterator.next()) await work(next.value)
   }
-  await Promise.all(Array.from({ length: atOnce }, lane))
+  const lanes: Promise<void>[] = []
+  while (lanes.length < atOnce) {
+    const next = iterator.next()
+    if (next.done) break
+    lanes.push(lane(next.value))
+  }
+  await Promise.all(lanes)
 }
 
 /** A gate that lets `size` in at a time; the others wait in order. */

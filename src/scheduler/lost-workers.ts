@@ -3,7 +3,8 @@
  *
  * Invariants
  * (W1) Gone is: its lease has run out or was given back; or nobody was home at its address twice in a row. A worker
- *      that is silent but home may only be slow: that alone never counts.
+ *      that is silent but home may only be slow: that alone never counts. For the time of a lease after the broker was
+ *      away, an address counts for nothing: everybody comes back in his own time.
  * (W2) What is told early or wrongly is harmless: HOST_LOST names an epoch, and whoever was taken for lost finds itself
  *      fenced by the log.
  * (W3) It is said once per run and epoch, as long as it could be said; at most `atOnce` at a time for all runs (the gate).
@@ -42,6 +43,9 @@ export class LostWorkers {
   readonly #misses = new Map<string, number>()
   readonly #pinging = new Set<string>()
   readonly #told = new WeakMap<RunRow, number>()
+  /** Since when the broker has been there without a break (monotonic). */
+  #connectedAt = Number.NEGATIVE_INFINITY
+  #endStatus: (() => void) | undefined
   #bucket: Bucket | undefined
   #watch: KvWatch | undefined
   #timer: Timer | undefined
@@ -64,6 +68,9 @@ export class LostWorkers {
   }
 
   async start(): Promise<void> {
+    this.#endStatus = this.#broker.onStatus((status) => {
+      if (status === 'connected') this.#connectedAt = this.#deps.clock.monotonic()
+    })
     this.#bucket = await this.#broker.kv.bucket(WORKERS_BUCKET, { ttlMs: this.#options.leaseMs })
     this.#watch = await this.#bucket.watch('', (change) => {
       if (change.kind === 'put') this.#leased.add(change.entry.key)
@@ -79,6 +86,7 @@ export class LostWorkers {
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#timer?.cancel()
+    this.#endStatus?.()
     await this.#watch?.stop()
   }
 
@@ -126,9 +134,14 @@ export class LostWorkers {
       { op: 'ping' },
       { timeoutMs: PING_TIMEOUT_MS },
     )
-    const misses = outcome === 'nobody-home' ? (this.#misses.get(worker) ?? 0) + 1 : 0
+    const isMissed = outcome === 'nobody-home' && !this.#areComingBack
+    const misses = isMissed ? (this.#misses.get(worker) ?? 0) + 1 : 0
     this.#misses.set(worker, misses)
     return misses >= MISSES ? `Nobody is home at worker ${worker} any more.` : undefined
+  }
+
+  get #areComingBack(): boolean {
+    return this.#deps.clock.monotonic() < this.#connectedAt + this.#options.leaseMs
   }
 
   async #tellRuns(worker: string, reason: string): Promise<void> {

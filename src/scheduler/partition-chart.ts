@@ -74,13 +74,26 @@ export type PartitionSnapshot = SnapshotFrom<typeof partitionMachine>
 /** What every partition begins with. */
 export const standby: PartitionSnapshot = initialTransition(partitionMachine)[0]
 
+interface Step {
+  readonly to: PartitionSnapshot
+  readonly commands: readonly PartitionCommand[]
+}
+
+/** The chart has no context: there is one snapshot of a state, and what an event does to it is asked of XState once. */
+const snapshots = new Map<PartitionState, PartitionSnapshot>([[standby.value, standby]])
+const known = new Map<string, Step>()
+
 /** What becomes of the event, and what is to be done for it. An event that the state does not take changes nothing. */
-export function step(
-  from: PartitionSnapshot,
-  event: PartitionEvent,
-): { readonly to: PartitionSnapshot; readonly commands: readonly PartitionCommand[] } {
-  const [to, actions] = transition(partitionMachine, from, event)
-  return { to, commands: actions.map(({ type, params }) => commandOf(type, params)) }
+export function step(from: PartitionSnapshot, event: PartitionEvent): Step {
+  const key = `${from.value} ${event.type}`
+  const before = known.get(key)
+  if (before) return before
+  const [next, actions] = transition(partitionMachine, from, event)
+  const to = snapshots.get(next.value) ?? next
+  snapshots.set(to.value, to)
+  const made = { to, commands: actions.map(({ type, params }) => commandOf(type, params)) }
+  known.set(key, made)
+  return made
 }
 
 function commandOf(type: string, params: unknown): PartitionCommand {

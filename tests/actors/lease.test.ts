@@ -62,6 +62,16 @@ describe('a worker’s lease', () => {
     expect([lease.isFresh, told]).toEqual([true, []])
   })
 
+  it('is waited for when the broker is slow to take it, and made fresh before anything begins', async () => {
+    const { lease, told } = await take({
+      rules: [{ operation: 'kv.create', fault: 'delay', nth: 1 }],
+      longestDelayMs: 60_000,
+    })
+    expect(stage.clock.monotonic()).toBeGreaterThan(6_000)
+    await stage.clock.advance(100)
+    expect([lease.isFresh, told]).toEqual([true, ['regained']])
+  })
+
   it('is given back at once when its worker stops', async () => {
     const { lease } = await take()
     await stage.drive(lease.stop())

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { applyToRun, judgeFlow, WORKERS_BUCKET } from '../../src/actors/index.ts'
+import type { BrokerStatus } from '../../src/broker/index.ts'
 import { createScheduler, type Scheduler } from '../../src/scheduler/index.ts'
 import { type Machine, makeStage, type Stage, until } from './stage.ts'
 
@@ -94,6 +95,33 @@ describe('a worker', () => {
     await stage.clock.advance(20_000)
     expect(misses).toBeGreaterThan(10)
     expect(await tagsOf(runs)).toEqual(new Set(['RUNNING.Running']))
+    await stage.drive(other.stop())
+  })
+
+  test('that is not home yet after the broker was away is given the time of a lease to come back', async () => {
+    await stage.worker('w')
+    const runs = await running('w', 1)
+    const machine = await stage.machine('other')
+    const { bus } = machine.broker
+    let isBack = true
+    const request: typeof bus.request = (subject, ...rest) =>
+      subject === 'worker.w' && !isBack
+        ? Promise.resolve({ outcome: 'nobody-home' })
+        : bus.request(subject, ...rest)
+    let say: (status: BrokerStatus) => void = () => {}
+    const onStatus = (handler: typeof say) => {
+      say = handler
+      return () => {}
+    }
+    await stage.drive(holder.stop())
+    const other = createScheduler({ ...machine.broker, bus: { ...bus, request }, onStatus }, machine.deps)
+    await stage.drive(other.start())
+    isBack = false
+    say('connected')
+    await stage.clock.advance(LEASE_MS / 2)
+    expect(await tagsOf(runs)).toEqual(new Set(['RUNNING.Running']))
+    await stage.clock.advance(LEASE_MS)
+    expect(await tagsOf(runs)).toEqual(new Set(['SCHEDULED.AwaitingRecovery']))
     await stage.drive(other.stop())
   })
 
