@@ -35,3 +35,12 @@ export {
   type RunRequest,
   type Which,
 } from './deployment-runs.ts'
+export {
+  createPool,
+  createQueue,
+  deletePool,
+  deleteQueue,
+  ensureDefaultPool,
+  type NewPool,
+  type NewQueue,
+} from './pools.ts'
