@@ -38,6 +38,8 @@ export interface HostOptions {
   readonly limitsOf?: (created: CreatedRecord) => readonly string[]
   /** Something that `Host` shows has changed. */
   readonly changed?: () => void
+  /** Somebody asks this worker to take no more runs, and to end with the last one it has. */
+  readonly toldToDrain?: () => void
 }
 
 /** A run that was begun here. */
@@ -60,10 +62,14 @@ export interface Host extends Service {
   readonly busy: number
   /** It hosts nothing and is claiming nothing. */
   readonly isIdle: boolean
-  /** It has its lease and takes runs. */
-  readonly isReady: boolean
+  /** Its lease is fresh: for everybody else it is alive. */
+  readonly hasLease: boolean
+  /** It takes no more runs: it was told so, or is stopping. */
+  readonly isDraining: boolean
   /** Takes runs from these queues from now on, the first one first; from none it only ends what it has. */
   serve(queues: readonly string[]): void
+  /** Takes no more runs, for good. Those that it has go on to their end. */
+  drain(): void
   /** Creates a run and hosts it here at once, without a queue. @throws as `createRun`; CB_E_STOPPED */
   begin(input: NewRun): Promise<Begun>
   /** Claims a run that wants a worker. `false` when it is not to be had. @throws as `openRun`; CB_E_STOPPED */

@@ -12,7 +12,7 @@
  */
 
 import type { Broker, Subscription } from '../broker/index.ts'
-import { CallboardError, type Deps, mintId, service, sleep, type Timer } from '../core/index.ts'
+import { CallboardError, type Deps, isJsonObject, mintId, service, sleep, type Timer } from '../core/index.ts'
 import { type Claim, claimNew, claimRun, type HostedHooks } from './claim.ts'
 import { ClaimLoop } from './claim-loop.ts'
 import { identify, type NewRun, recordOf } from './create-run.ts'
@@ -55,10 +55,14 @@ export function createHost(options: HostOptions): Host {
     get isIdle() {
       return host.isIdle
     },
-    get isReady() {
-      return host.isReady
+    get hasLease() {
+      return host.hasLease
+    },
+    get isDraining() {
+      return host.isDraining
     },
     serve: (queues) => host.serve(queues),
+    drain: () => host.drain(),
     begin: (input) => host.begin(input),
     take: async (run) => (await host.take(run)) === 'claimed',
     start: life.start,
@@ -84,6 +88,7 @@ class RunHost {
   readonly #claims = new Map<string, Promise<Claim['is']>>()
   readonly #startedAt: number
   #phase: 'new' | 'started' | 'stopping' = 'new'
+  #isDraining = false
   #address: Subscription | undefined
   #sweepTimer: Timer | undefined
 
@@ -147,8 +152,12 @@ class RunHost {
     return this.#runs.size === 0 && this.#claims.size === 0
   }
 
-  get isReady(): boolean {
-    return this.#mayBegin
+  get hasLease(): boolean {
+    return this.#lease.isFresh
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining || this.#phase === 'stopping'
   }
 
   serve(queues: readonly string[]): void {
@@ -156,9 +165,18 @@ class RunHost {
     this.#lease.tell()
   }
 
+  drain(): void {
+    this.#isDraining = true
+    this.serve([])
+    this.#options.changed?.()
+  }
+
   async start(): Promise<void> {
     await this.#lease.start()
-    this.#address = await this.#broker.bus.subscribe(workerAddress(this.worker), () => asJson(this.#facts()))
+    this.#address = await this.#broker.bus.subscribe(workerAddress(this.worker), ({ value }) => {
+      if (isJsonObject(value) && value.op === 'drain') this.#options.toldToDrain?.()
+      return asJson(this.#facts())
+    })
     this.#context.slots.start()
     this.#phase = 'started'
     this.#armSweep(0)
@@ -224,7 +242,7 @@ class RunHost {
   }
 
   get #room(): number {
-    if (!this.#mayBegin) return 0
+    if (!this.#mayBegin || this.#isDraining) return 0
     const { slots, maxHosted } = this.#settings
     return Math.min(slots - this.#runs.busy, maxHosted - this.#runs.size) // (Y3)
   }
@@ -328,7 +346,7 @@ class RunHost {
     return {
       ...this.#options.about?.(),
       worker: this.worker,
-      status: this.#phase === 'stopping' ? 'draining' : 'ready',
+      status: this.isDraining ? 'draining' : 'ready',
       queues: this.#loop.queues,
       slots: this.#settings.slots,
       hosted: this.#runs.size,

@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createHost, inlineRunner, type Program, WORKERS_BUCKET } from '../../src/actors/index.ts'
+import {
+  createHost,
+  inlineRunner,
+  type Program,
+  WORKERS_BUCKET,
+  workerAddress,
+} from '../../src/actors/index.ts'
 import { memoryBroker, memoryPlace } from '../../src/broker/embedded/index.ts'
 import { systemDeps } from '../../src/core/index.ts'
 import { stressService } from '../../src/testing/index.ts'
@@ -96,14 +102,36 @@ describe('a host', () => {
     await stage.clock.advance(10)
     expect(await told()).toMatchObject({ status: 'ready', queues: ['a', 'b'] })
     await stage.drive(host.begin(stage.newRun()))
-    expect(host).toMatchObject({ hosted: 1, busy: 1, isIdle: false, isReady: true })
+    expect(host).toMatchObject({ hosted: 1, busy: 1, isIdle: false, hasLease: true, isDraining: false })
     const stopped = host.stop()
     await stage.clock.advance(10)
-    expect(host.isReady).toBe(false)
+    expect(host.isDraining).toBe(true)
     expect(await told()).toMatchObject({ status: 'draining', hosted: 1 })
     await stage.drive(stopped)
     expect(host.isIdle).toBe(true)
     expect(await told()).toBeUndefined()
+  })
+
+  it('takes no more runs once it is told to drain, and ends those it has', async () => {
+    let asked = 0
+    const { host } = await stage.host(
+      'one',
+      { flow: (r) => r.task({ task: 'a' }, () => wait(1_000)).then(() => r.task({ task: 'b' }, () => 1)) },
+      {},
+      { toldToDrain: () => void asked++ },
+    )
+    const [first, second] = [await stage.create(), await stage.create()]
+    await stage.untilTag(second, 'RUNNING.Running')
+    const reply = await stage.drive(stage.home.broker.bus.request(workerAddress('one'), { op: 'drain' }))
+    expect(reply).toMatchObject({ value: { status: 'ready', hosted: 2 } })
+    expect(asked).toBe(1)
+    host.drain()
+    host.serve(['default'])
+    const third = await stage.create()
+    for (const run of [first, second]) await stage.untilTag(run, 'COMPLETED.Completed', 2_000)
+    await stage.clock.advance(1_000)
+    expect((await stage.stateOf(third)).flow.tag).toBe('SCHEDULED.Scheduled')
+    expect(host.isIdle).toBe(true)
   })
 
   it('that begins a run needs one entry for its creation, its claim and its start', async () => {

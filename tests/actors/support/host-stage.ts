@@ -68,6 +68,7 @@ export interface HostStage {
       readonly view?: ViewOptions
       readonly plan?: Partial<FaultPlan>
       readonly limitsOf?: NonNullable<HostOptions['limitsOf']>
+      readonly toldToDrain?: () => void
     },
   ): Promise<HostMachine>
   scheduler(name?: string): Promise<Scheduler>
@@ -187,6 +188,7 @@ export async function makeHostStage(): Promise<HostStage> {
         runners: [inlineRunner(on.deps, programs)],
         settings: { worker: name, queues: ['default'], ...settings },
         ...(options.limitsOf === undefined ? {} : { limitsOf: options.limitsOf }),
+        ...(options.toldToDrain === undefined ? {} : { toldToDrain: options.toldToDrain }),
       })
       await drive(host.start())
       const made = { ...on, host }
