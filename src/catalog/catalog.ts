@@ -15,38 +15,47 @@ export interface Catalog {
   readonly variables: Collection<kinds.Variable>
 }
 
+const checks = {
+  apiKeys: checkerOf(kinds.ApiKey, 'API key'),
+  blocks: checkerOf(kinds.Block, 'block'),
+  deployments: checkerOf(kinds.Deployment, 'deployment'),
+  pools: checkerOf(kinds.WorkPool, 'work pool'),
+  queues: checkerOf(kinds.WorkQueue, 'work queue'),
+  variables: checkerOf(kinds.Variable, 'variable'),
+}
+
 /** The definitions at a broker. Nothing is read or written before it is asked for. */
 export function openCatalog({ kv }: Pick<Broker, 'kv'>, deps: Deps): Catalog {
   return {
     apiKeys: new Collection({
       ...{ kv, deps, bucket: 'api-keys', title: 'API key' },
       idOf: ({ name }) => name,
-      check: checkerOf(kinds.ApiKey, 'API key'),
+      check: checks.apiKeys,
     }),
     blocks: new Collection({
       ...{ kv, deps, bucket: 'blocks', title: 'block' },
       idOf: blockId,
-      check: checkerOf(kinds.Block, 'block'),
+      check: checks.blocks,
     }),
     deployments: new Collection({
       ...{ kv, deps, bucket: 'deployments', title: 'deployment' },
       idOf: deploymentId,
-      check: checkerOf(kinds.Deployment, 'deployment'),
+      check: checks.deployments,
     }),
     pools: new Collection({
       ...{ kv, deps, bucket: 'work-pools', title: 'work pool' },
       idOf: ({ name }) => name,
-      check: checkerOf(kinds.WorkPool, 'work pool'),
+      check: checks.pools,
     }),
     queues: new Collection({
       ...{ kv, deps, bucket: 'work-queues', title: 'work queue' },
       idOf: queueId,
-      check: checkerOf(kinds.WorkQueue, 'work queue'),
+      check: checks.queues,
     }),
     variables: new Collection({
       ...{ kv, deps, bucket: 'variables', title: 'variable' },
       idOf: ({ name }) => name,
-      check: checkerOf(kinds.Variable, 'variable'),
+      check: checks.variables,
     }),
   }
 }

@@ -1,6 +1,10 @@
-/** Holds a definition against the schema of its kind, and says of everything that is wrong where it is. */
+/**
+ * Holds a definition against the schema of its kind, and says of everything that is wrong where it is. The validator is
+ * loaded with the first definition: most who import this room never have one.
+ */
 
-import { Ajv, type ErrorObject } from 'ajv'
+import { createRequire } from 'node:module'
+import type { Ajv, ErrorObject, ValidateFunction } from 'ajv'
 import type { Static, TObject } from 'typebox'
 import { CallboardError, type JsonValue } from '../core/index.ts'
 
@@ -10,13 +14,14 @@ export interface Checker<T> {
   json(value: T): JsonValue
 }
 
-const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: false })
+let loaded: Ajv | undefined
 
 /** @param title what people call one: "work pool" */
 export function checkerOf<S extends TObject>(schema: S, title: string): Checker<Static<S>> {
-  const isGood = ajv.compile<Static<S>>(schema)
+  let isGood: ValidateFunction<Static<S>> | undefined
   return {
     value(given) {
+      isGood ??= ajv().compile<Static<S>>(schema)
       const value: unknown = structuredClone(given)
       if (isGood(value)) return value
       const issues = (isGood.errors ?? []).map(issueOf)
@@ -27,6 +32,12 @@ export function checkerOf<S extends TObject>(schema: S, title: string): Checker<
     },
     json: (value) => JSON.parse(JSON.stringify(value)),
   }
+}
+
+function ajv(): Ajv {
+  const { Ajv: Validator }: typeof import('ajv') = createRequire(import.meta.url)('ajv')
+  loaded ??= new Validator({ allErrors: true, useDefaults: true, strict: false })
+  return loaded
 }
 
 function issueOf({ instancePath, params, message = 'is wrong' }: ErrorObject): {

@@ -36,6 +36,14 @@ export {
   type Which,
 } from './deployment-runs.ts'
 export {
+  type CatalogLimit,
+  deploymentLimit,
+  type LimitHandler,
+  poolLimit,
+  queueLimit,
+  watchLimits,
+} from './limits.ts'
+export {
   createPool,
   createQueue,
   deletePool,

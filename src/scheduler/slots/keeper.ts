@@ -26,6 +26,7 @@ import {
   sendSignal,
 } from '../../actors/index.ts'
 import type { Broker, BusMessage, KvChange, KvWatch, Subscription } from '../../broker/index.ts'
+import { openCatalog, watchLimits } from '../../catalog/index.ts'
 import { assertNever, type Deps, type JsonValue, type Timer } from '../../core/index.ts'
 import type { SteadyClock } from '../steady-clock.ts'
 import { SlotBook, type SlotEvent, type Verdict } from './book.ts'
@@ -51,7 +52,7 @@ export class SlotKeeper {
   #unheard: Set<string> | undefined
   /** Names by key: a key that goes does not say which limit it was. */
   readonly #names = new Map<string, string>()
-  #watch: KvWatch | undefined
+  #watches: Pick<KvWatch, 'stop'>[] = []
   #subscription: Subscription | undefined
   #timer: Timer | undefined
   #isStopped = false
@@ -72,8 +73,10 @@ export class SlotKeeper {
     this.#unheard = new Set(this.#options.workers())
     if (this.#unheard.size === 0) this.#book.endGrace(this.#now())
     const limits = await this.#broker.kv.bucket(LIMITS_BUCKET, { ttlMs: 0 })
-    this.#watch = await limits.watch('', (change) => this.#limitChanged(change))
-    await this.#watch.caughtUp
+    const watch = await limits.watch('', (change) => this.#limitChanged(change))
+    this.#watches.push(watch)
+    await watch.caughtUp
+    this.#watches.push(await this.#watchCatalog())
     this.#subscription = await this.#broker.bus.subscribe(SLOTS_SUBJECT, (message) => this.#answer(message))
     if (this.#isStopped) return this.stop()
     this.#arm()
@@ -84,7 +87,7 @@ export class SlotKeeper {
     this.#isStopped = true
     this.#timer?.cancel()
     await this.#subscription?.stop()
-    await this.#watch?.stop()
+    await Promise.all(this.#watches.splice(0).map((each) => each.stop()))
   }
 
   /** The worker is dead: its slots are free at once. */
@@ -196,6 +199,20 @@ export class SlotKeeper {
     const granted = judgeFlow({ type: 'SLOT_GRANTED', at: this.#options.time.now() })
     const { outcome } = await applyToRun(this.#broker, this.#deps, run, granted)
     return outcome === 'applied'
+  }
+
+  /** Pools, work queues and deployments have limits too. */
+  #watchCatalog(): Promise<Pick<KvWatch, 'stop'>> {
+    return watchLimits(openCatalog(this.#broker, this.#deps), {
+      set: (limit) => {
+        this.#book.setLimit({ ...limit, active: true }, this.#now())
+        this.#settle()
+      },
+      drop: (name) => {
+        this.#book.dropLimit(name, this.#now())
+        this.#settle()
+      },
+    })
   }
 
   #limitChanged(change: KvChange): void {

@@ -8,6 +8,7 @@ import {
   type Slots,
 } from '../../../src/actors/index.ts'
 import { createSlots } from '../../../src/actors/slot-client.ts'
+import { openCatalog } from '../../../src/catalog/index.ts'
 import type { JsonObject } from '../../../src/core/index.ts'
 import { LIMITS_BUCKET, limitKey, type Scheduler } from '../../../src/scheduler/index.ts'
 import { type Machine, makeStage, type Stage, until } from '../stage.ts'
@@ -362,5 +363,45 @@ describe('what a record asks for', () => {
     await stage.say(run, { type: 'CANCEL', at: stage.clock.now(), by })
     await stage.clock.advance(1_000)
     expect(keeper.status().slots).toEqual({ holders: 0, waiters: 0 })
+  })
+})
+
+describe('the limits of the catalogue', () => {
+  const catalog = () => openCatalog(stage.home.broker, stage.home.deps)
+  const wants = (at: Host, run: string, limit: string) => stage.drive(at.slots.acquire(want(run, 0, [limit])))
+
+  test('of a pool, a queue and a deployment are kept like any other, as they change', async () => {
+    const { deployments, pools, queues } = catalog()
+    await stage.drive(pools.create({ name: 'p', paused: false, limit: 1 }))
+    await stage.drive(queues.create({ pool: 'p', name: 'q', priority: 1, paused: false, limit: 1 }))
+    await holder('one')
+    const at = await host('a')
+    await stage.drive(
+      deployments.create({
+        ...{
+          flow: 'f',
+          name: 'd',
+          tags: [],
+          parameters: {},
+          entrypoint: 'f.ts',
+          path: '/',
+          pool: 'p',
+          queue: 'q',
+        },
+        ...{ paused: false, limit: 1, limitStrategy: 'cancelNew' },
+      }),
+    )
+    await stage.clock.advance(200)
+    for (const name of ['pool:p', 'queue:p/q', 'deployment:f/d'])
+      expect(await wants(at, `first-${name}`, name)).toEqual({ is: 'granted' })
+    expect(await wants(at, 'second', 'pool:p')).toMatchObject({ is: 'queued' })
+    expect(await wants(at, 'third', 'queue:p/q')).toMatchObject({ is: 'queued' })
+    expect(await wants(at, 'fourth', 'deployment:f/d')).toMatchObject({ is: 'denied' })
+    await stage.drive(pools.update('p', () => ({ limit: 2 })))
+    await stage.drive(queues.update('p/q', () => ({ limit: undefined })))
+    await stage.drive(deployments.delete('f/d'))
+    await until(stage, () => at.granted.length === 2)
+    expect(await wants(at, 'fifth', 'deployment:f/d')).toEqual({ is: 'granted' })
+    expect(await wants(at, 'sixth', 'pool:p')).toMatchObject({ is: 'queued' })
   })
 })
