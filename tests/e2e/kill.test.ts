@@ -179,6 +179,22 @@ describe('on NATS', { timeout: PATIENCE_MS }, () => {
     await using at = await watch(server.url)
     await freezeTheHost(at)
   })
+
+  test('runs that are going on when the server itself is killed complete once it is back, with every acknowledged step', async () => {
+    await using server = await startNats()
+    await using at = await watch(server.url)
+    const workers = await Promise.all([at.worker('ada'), at.worker('bob')])
+    const runs = await Promise.all(Array.from({ length: 12 }, () => at.start()))
+    await Promise.all(runs.map((run) => Promise.race(workers.map((worker) => worker.reached(run, 5)))))
+    const acknowledged = await Promise.all(runs.map((run) => historyOf(at, run)))
+    await server.kill()
+    await server.start()
+    for (const [i, run] of runs.entries()) {
+      await expectNoRepeats(at, run, await expectWhole(at, run))
+      const before = acknowledged[i] ?? []
+      expect((await historyOf(at, run)).slice(0, before.length)).toEqual(before)
+    }
+  })
 })
 
 describe('on the embedded broker', { timeout: PATIENCE_MS }, () => {

@@ -1,11 +1,12 @@
 /** Several processes on one store, and what is left when one of them is killed. */
 
+import { execFileSync } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test } from 'vitest'
-import { type JsonValue, sleep, systemClock, systemDeps } from '../../../src/core/index.ts'
-import { heldClock, newFolder, recordingLogger, startBroker, startProcess } from './support.ts'
+import { type JsonValue, mintId, sleep, systemClock, systemDeps } from '../../../src/core/index.ts'
+import { heldClock, newFolder, type Process, recordingLogger, startBroker, startProcess } from './support.ts'
 
 async function registered(dir: string): Promise<readonly string[]> {
   return (await readdir(join(dir, 'peers'))).filter((name) => name.endsWith('.json'))
@@ -14,6 +15,47 @@ async function registered(dir: string): Promise<readonly string[]> {
 /** Asks again until it holds; the test's own time limit ends it. */
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await sleep(systemClock, 5)
+}
+
+describe('a process that was stopped in the middle of a write', () => {
+  test('holds up every other one until it goes on: they say who it is, and nothing is lost', async () => {
+    const dir = await newFolder()
+    const options = { settleMs: 300, callTimeoutMs: 300 }
+    const broker = await startBroker(`embedded:${dir}`, systemDeps(), options)
+    const bucket = await broker.kv.bucket('keys')
+    const subject = mintId(systemDeps())
+    const locker = startProcess('locker', join(dir, 'callboard.db'))
+    await locker.line('locked')
+    await stopped(locker)
+    const { pid } = locker.child
+
+    const refusal = await bucket.put('key', 1).catch((error: unknown) => error)
+    expect(refusal).toMatchObject({ code: 'CB_E_BROKER_UNAVAILABLE' })
+    if (process.platform === 'linux') {
+      const said = new RegExp(`Process ${pid} was stopped .*kill -CONT ${pid}`)
+      expect(String(refusal)).toMatch(said)
+      expect(refusal).toMatchObject({ details: { pid } })
+    }
+    const nonce = 'the-same'
+    expect(await broker.log.append(subject, ['1'], { expect: 0, nonce })).toMatchObject({
+      outcome: 'unknown',
+    })
+    expect(await broker.log.last(subject)).toBeUndefined() // reading goes on
+
+    locker.kill('SIGCONT')
+    await locker.line('committed')
+    expect(await broker.log.append(subject, ['1'], { expect: 0, nonce })).toMatchObject({
+      outcome: 'appended',
+      rev: 1,
+    })
+    await locker.end()
+  })
+})
+
+/** Resolves once the process stands still. */
+async function stopped({ child }: Process): Promise<void> {
+  const state = () => execFileSync('ps', ['-o', 'stat=', '-p', String(child.pid)], { encoding: 'utf8' })
+  await until(async () => state().startsWith('T'))
 }
 
 describe('a writer that is killed in the middle of its work', () => {

@@ -156,7 +156,11 @@ export function committer(store: Store, deps: Pick<Deps, 'clock' | 'random'>, ho
     busyTries++
     const now = clock.monotonic()
     const patient = group.filter((job) => job.deadline > now)
-    for (const job of group) if (job.deadline <= now) job.fail(storeError(store.where, cause))
+    const late = group.filter((job) => job.deadline <= now)
+    if (late.length > 0) {
+      const error = storeError(store.where, cause)
+      for (const job of late) job.fail(error)
+    }
     waiting = patient.concat(waiting)
     for (const job of patient) waitingBytes += job.bytes
   }

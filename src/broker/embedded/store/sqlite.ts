@@ -2,6 +2,7 @@
 
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite'
 import { CallboardError, messageOf } from '../../../core/index.ts'
+import { type LockHolder, lockHolder } from './lock-holder.ts'
 
 export type SqlRow = { readonly [column: string]: SQLOutputValue }
 
@@ -73,12 +74,14 @@ export function storeError(where: string, error: unknown): CallboardError {
   if (error instanceof CallboardError) return error
   const said = messageOf(error)
   const options = { cause: error, details: { store: where } }
-  switch (troubleOf(error)) {
+  const trouble = troubleOf(error)
+  const holder = trouble === 'busy' ? lockHolder(where) : undefined
+  switch (trouble) {
     case 'busy':
       return new CallboardError(
         'CB_E_BROKER_UNAVAILABLE',
-        `The store ${where} stayed locked by another process for too long (${said}). Try again; if it persists, look for a process that hangs while it holds the store.`,
-        options,
+        `The store ${where} stayed locked by another process for too long (${said}). ${adviceFor(holder)}`,
+        holder ? { cause: error, details: { store: where, pid: holder.pid } } : options,
       )
     case 'full':
       return new CallboardError(
@@ -111,4 +114,12 @@ export function storeError(where: string, error: unknown): CallboardError {
         options,
       )
   }
+}
+
+function adviceFor(holder: LockHolder | undefined): string {
+  if (holder === undefined)
+    return 'Try again; if it persists, look for a process that hangs while it holds the store.'
+  return holder.isStopped
+    ? `Process ${holder.pid} was stopped in the middle of a write and holds it: let it go on (kill -CONT ${holder.pid}), or end it.`
+    : `Process ${holder.pid} holds it. Try again; if it persists, look at what that process does.`
 }
