@@ -38,13 +38,19 @@ export function judgeSignal(signal: Signal, at: number): Judge {
 export function legalSignals(state: RunState): string[] {
   if (state.archived) return []
   const { at } = state.state
-  const probe = { key: '', by: { channel: '' } }
-  const known = SIGNALS.filter((name) => flowChart.can(state.flow, eventOf(name, { ...probe, name }, at))) // (W3)
-  const takesNamed = flowChart.can(state.flow, { type: 'SIGNAL', at, name: '', by: probe.by })
+  const known = takenSignals(state.flow, at)
+  const takesNamed = flowChart.can(state.flow, { type: 'SIGNAL', at, name: '', by: PROBE.by })
   const awaited = [...state.waits.values()].flatMap(({ record: { signal }, outcome }) =>
     takesNamed && signal !== undefined && outcome === undefined ? [signal] : [],
   )
   return [...known, ...new Set(awaited)]
+}
+
+const PROBE = { key: '', by: { channel: '' } }
+
+/** Of the signals that every run knows, those that a run takes which stands here. */
+export function takenSignals(flow: RunState['flow'], at: number): SignalName[] {
+  return SIGNALS.filter((name) => flowChart.can(flow, eventOf(name, { ...PROBE, name }, at))) // (W3)
 }
 
 function isSignalName(name: string): name is SignalName {

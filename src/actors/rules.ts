@@ -5,7 +5,7 @@
 
 export { createdRecord, type RunInput } from './created.ts'
 export { judgeFlow } from './judge-flow.ts'
-export { HOLD_MS, judgeSignal, legalSignals } from './judge-signal.ts'
+export { HOLD_MS, judgeSignal, legalSignals, takenSignals } from './judge-signal.ts'
 export { judgeTask, judgeTaskCall } from './judge-task.ts'
 export { judgeFire } from './judge-timer.ts'
 export { judgeChild, judgeValue, judgeWait, judgeWaitDue } from './judge-wait.ts'

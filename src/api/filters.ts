@@ -37,9 +37,7 @@ export const FlowRunQuery = Type.Object(
   {
     ...runFilter,
     ...Paging,
-    sort: Type.Optional(
-      Type.Enum(['created:desc', 'created:asc', 'start:desc', 'start:asc', 'updated:desc', 'name:asc']),
-    ),
+    sort: Type.Optional(Type.Enum(['created:desc', 'created:asc', 'start:desc', 'start:asc', 'name:asc'])),
   },
   strict,
 )

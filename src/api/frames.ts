@@ -32,7 +32,7 @@ export const SubscribeFrame = Type.Object(
     op: op('subscribe'),
     id: Id,
     to: SubscribeTo,
-    /** Default: all. */
+    /** Default: of one run all, of many `state`, of events `event`. */
     kinds: Type.Optional(Type.Array(LiveKind, { minItems: 1, uniqueItems: true })),
     /** A cursor as an event carried it, `start` or `tail`. Default `tail`. */
     after: Type.Optional(Cursor),
@@ -88,9 +88,14 @@ export const TaskStateChange = Type.Object(
 )
 export type TaskStateChange = Static<typeof TaskStateChange>
 
-/** A worker came, told of itself, or went. */
+/** A worker came, told of itself, or went. The first one of a subscription has all that there are. */
 export const WorkerChange = Type.Object(
-  { worker: Type.Optional(Worker), gone: Type.Optional(Type.String()) },
+  {
+    all: Type.Optional(Type.Array(Worker)),
+    worker: Type.Optional(Worker),
+    /** The id of the one that went. */
+    gone: Type.Optional(Type.String()),
+  },
   strict,
 )
 export type WorkerChange = Static<typeof WorkerChange>

@@ -174,5 +174,13 @@ export const HistoryBucket = Type.Object({ from: Time, to: Time, states: StateCo
 export type HistoryBucket = Static<typeof HistoryBucket>
 
 /** Everything of a run at one cursor: what a subscription begins with. */
-export const RunSnapshot = Type.Object({ run: FlowRun, taskRuns: Type.Array(TaskRun) }, strict)
+export const RunSnapshot = Type.Object(
+  {
+    run: FlowRun,
+    taskRuns: Type.Array(TaskRun),
+    /** There are more task runs than these, which are the ones called last; `run.taskRuns` counts them all. */
+    truncated: Type.Optional(Type.Literal(true)),
+  },
+  strict,
+)
 export type RunSnapshot = Static<typeof RunSnapshot>

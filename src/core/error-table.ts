@@ -89,6 +89,19 @@ export const ERRORS = {
     meaning: 'There is no work pool, queue, deployment, variable, block or key of that name.',
     remedy: 'List those that there are; names are written exactly.',
   },
+  CB_E_CODE_LOAD: {
+    kind: 'terminal',
+    status: 500,
+    meaning:
+      'The file of a flow is not there, cannot be loaded, or does not export the flow that its entry point names.',
+    remedy: 'Correct the entry point (file.ts:export), or the file, as the message says.',
+  },
+  CB_E_CODE_START: {
+    kind: 'retryable',
+    status: 500,
+    meaning: "A process for a run's code could not be started.",
+    remedy: 'See to the limits of the machine for processes, memory and open files, then retry the run.',
+  },
   CB_E_CONFIG_FILE: {
     kind: 'terminal',
     status: 500,
@@ -243,6 +256,12 @@ export const ERRORS = {
     status: 500,
     meaning: 'There is no option of that name.',
     remedy: 'Correct the name (the nearest known one is given) or remove it.',
+  },
+  CB_E_PAGE_CURSOR: {
+    kind: 'terminal',
+    status: 400,
+    meaning: 'The cursor of a page is not one that this list gave out.',
+    remedy: 'Give back the `next` of the page before as it was received, with the same filter and order.',
   },
   CB_E_PARAMETERS_INVALID: {
     kind: 'terminal',

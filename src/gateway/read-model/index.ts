@@ -1,0 +1,9 @@
+/**
+ * What the gateway knows of all runs: tables of its own, made from the log and disposable, and what an entry of the log
+ * says in the words of the wire.
+ */
+
+export { eventsOf, type Happening } from './events.ts'
+export { ReadModel, type ReadModelFigures, type ReadModelOptions } from './read-model.ts'
+export { IN_MEMORY } from './store.ts'
+export { partsOfTaskRunId } from './views.ts'

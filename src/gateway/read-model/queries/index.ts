@@ -1,0 +1,6 @@
+/** What can be asked of the read model, by what is asked for. */
+
+export { EventQueries } from './events.ts'
+export { LineQueries } from './lines.ts'
+export { RunQueries } from './runs.ts'
+export { TaskQueries } from './tasks.ts'

@@ -1,0 +1,68 @@
+/** Pages of a list: where one ends the next begins, whatever came in between. */
+
+import type { Page } from '../../../api/index.ts'
+import { CallboardError } from '../../../core/index.ts'
+import type { Parameter } from '../sql.ts'
+
+export const MOST_PER_PAGE = 200
+const PER_PAGE = 50
+
+/** Where a page ended: what the last item was ordered by. `order` holds it together with the list it is of. */
+export interface Place {
+  readonly order: string
+  readonly values: readonly (string | number)[]
+}
+
+export function limitOf({ limit = PER_PAGE }: { readonly limit?: number }): number {
+  return Math.min(limit, MOST_PER_PAGE)
+}
+
+/** Takes one more than the page holds: it tells that there is another page. */
+export function pageOf<T>(found: readonly T[], limit: number, placeOf: (last: T) => Place): Page<T> {
+  const items = found.slice(0, limit)
+  const last = items.at(-1)
+  return found.length <= limit || last === undefined ? { items } : { items, next: encode(placeOf(last)) }
+}
+
+/** The items of a page as they are shown. */
+export function mapPage<T, U>({ items, next }: Page<T>, show: (item: T) => U): Page<U> {
+  return next === undefined ? { items: items.map(show) } : { items: items.map(show), next }
+}
+
+function encode({ order, values }: Place): string {
+  return Buffer.from(JSON.stringify([order, ...values])).toString('base64url')
+}
+
+/**
+ * What a cursor says, when it is one of a list in this order.
+ *
+ * @throws CB_E_PAGE_CURSOR
+ */
+export function afterPlace(cursor: string | undefined, order: string): readonly Parameter[] | undefined {
+  if (cursor === undefined) return undefined
+  const values = parsed(cursor)
+  if (values?.[0] === order && values.slice(1).every(isPlain)) return values.slice(1) as Parameter[]
+  throw new CallboardError(
+    'CB_E_PAGE_CURSOR',
+    'The cursor is not one that this list gave out in this order. Give back `next` as it was received, with the same filter and order.',
+  )
+}
+
+function parsed(cursor: string): unknown[] | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
+    return Array.isArray(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isPlain(value: unknown): boolean {
+  return typeof value === 'string' || (typeof value === 'number' && Number.isSafeInteger(value))
+}
+
+/** A value of a filter as a list. */
+export function listOf<T>(value: T | readonly T[] | undefined): readonly T[] | undefined {
+  if (value === undefined) return undefined
+  return Array.isArray(value) ? value : [value as T]
+}

@@ -1,0 +1,124 @@
+/**
+ * What the gateway knows of all runs, in tables of its own: made from the log, behind it by moments, and disposable.
+ *
+ * Invariants
+ * (M1) Rows and the cursor they are as of are written in one transaction: after a crash it goes on exactly there.
+ * (M2) It is fed by one ordered following of the whole log, by whoever owns it; it reads no log itself.
+ * (M3) Everything in it can be made again from the log, and is, when the tables are of another version or broker, or
+ *      the broker does not know the cursor any more.
+ */
+
+import type { DatabaseSync } from 'node:sqlite'
+import type { Cursor, Entry } from '../../broker/index.ts'
+import type { Logger } from '../../core/index.ts'
+import { Projector } from './projector.ts'
+import { EventQueries, LineQueries, RunQueries, TaskQueries } from './queries/index.ts'
+
+import { command } from './sql.ts'
+import { getMeta, openStore, wipe } from './store.ts'
+
+export interface ReadModelOptions {
+  /** A folder, or `:memory:`. */
+  readonly place: string
+  /** The broker's URL, without secrets. */
+  readonly broker: string
+  readonly logger: Logger
+}
+
+export interface ReadModelFigures {
+  readonly place: string
+  /** Records applied since it was opened. */
+  readonly records: number
+  /** Entries left out because they could not be read. */
+  readonly unreadable: number
+}
+
+export class ReadModel {
+  readonly #db: DatabaseSync
+  readonly #place: string
+  readonly #logger: Logger
+  #parts: Parts
+  #cursor: Cursor | undefined
+  #isClosed = false
+
+  /** @throws CB_E_STORE_UNWRITABLE */
+  constructor({ broker, logger, place }: ReadModelOptions) {
+    const store = openStore(place, broker, logger)
+    this.#db = store.db
+    this.#place = store.place
+    this.#logger = logger
+    this.#parts = partsOf(store.db, logger)
+    this.#cursor = getMeta(store.db, 'cursor') as Cursor | undefined
+  }
+
+  /** The entry that it has come to; undefined when it has seen none. */
+  get cursor(): Cursor | undefined {
+    return this.#cursor
+  }
+
+  get runs(): RunQueries {
+    return this.#parts.runs
+  }
+
+  get tasks(): TaskQueries {
+    return this.#parts.tasks
+  }
+
+  get lines(): LineQueries {
+    return this.#parts.lines
+  }
+
+  get events(): EventQueries {
+    return this.#parts.events
+  }
+
+  get figures(): ReadModelFigures {
+    const { records, unreadable } = this.#parts.projector
+    return { place: this.#place, records, unreadable }
+  }
+
+  /** The next entries of the log, in its order. All of them are in it when this returns, or none. (M1) */
+  apply(entries: readonly Entry[]): void {
+    const last = entries.at(-1)
+    if (last === undefined) return
+    const { projector, setCursor } = this.#parts
+    this.#db.exec('BEGIN')
+    try {
+      for (const entry of entries) projector.apply(entry)
+      projector.finish()
+      setCursor(last.cursor)
+      this.#db.exec('COMMIT')
+    } catch (error) {
+      projector.forget()
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      throw error
+    }
+    this.#cursor = last.cursor
+  }
+
+  /** Forgets everything, so that it can be made again from the start of the log. (M3) */
+  reset(): void {
+    wipe(this.#db)
+    this.#parts = partsOf(this.#db, this.#logger)
+    this.#cursor = undefined
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#db.close()
+  }
+}
+
+type Parts = ReturnType<typeof partsOf>
+
+function partsOf(db: DatabaseSync, logger: Logger) {
+  return {
+    projector: new Projector(db, logger),
+    setCursor: command(db, `INSERT OR REPLACE INTO meta (name, value) VALUES ('cursor', ?)`),
+    runs: new RunQueries(db),
+    tasks: new TaskQueries(db),
+    lines: new LineQueries(db),
+    events: new EventQueries(db),
+  }
+}

@@ -1,0 +1,326 @@
+/** The rows of one transaction: read when first needed, changed in memory, written once at its end. */
+
+import type { DatabaseSync } from 'node:sqlite'
+import type { FlowContext } from '../../actors/index.ts'
+import type { StateCounts, StateName, StateType, StateView } from '../../api/index.ts'
+import { command, query } from './sql.ts'
+import type { RunIdentity, TaskIdentity } from './views.ts'
+
+export interface RunRow {
+  readonly no: number
+  readonly id: string
+  rev: number
+  state: StateView
+  context: FlowContext
+  readonly tasks: Map<StateType, number>
+  progress: string | null
+}
+
+export interface TaskRow {
+  readonly run: RunRow
+  readonly key: string
+  made: TaskIdentity
+  createdAt: number
+  state: StateView
+  isSuperseded: boolean
+  startTime: number | null
+  endTime: number | null
+  runningSince: number | null
+  totalMs: number
+  runCount: number
+  progress: string | null
+}
+
+export interface NewRunRow {
+  readonly made: RunIdentity
+  readonly parameters: string | null
+  readonly rev: number
+  readonly state: StateView
+  readonly context: FlowContext
+}
+
+type StoredRun = {
+  readonly no: number
+  readonly rev: number
+  readonly state: string
+  readonly context: string
+  readonly tasks: string
+  readonly progress: string | null
+}
+
+type StoredTask = {
+  readonly key: string
+  readonly made: string
+  readonly created: number
+  readonly state: string
+  readonly superseded: number
+  readonly start_time: number | null
+  readonly end_time: number | null
+  readonly running_since: number | null
+  readonly total_ms: number
+  readonly run_count: number
+  readonly progress: string | null
+}
+
+const TASK_COLUMNS =
+  'key, made, created, state, superseded, start_time, end_time, running_since, total_ms, run_count, progress'
+
+export class Rows {
+  readonly #sql: ReturnType<typeof statements>
+  readonly #runs = new Map<string, RunRow | undefined>()
+  readonly #tasks = new Map<number, Map<string, TaskRow>>()
+
+  constructor(db: DatabaseSync) {
+    this.#sql = statements(db)
+  }
+
+  run(id: string): RunRow | undefined {
+    if (this.#runs.has(id)) return this.#runs.get(id)
+    const row = runOf(id, this.#sql.run.get(id))
+    this.#runs.set(id, row)
+    return row
+  }
+
+  addRun({ made, parameters, rev, state, context }: NewRunRow): void {
+    const { id, flow, name, deployment = null, parent, root = null, queue, tags } = made
+    const sql = this.#sql
+    const inserted = sql.addRun.get(
+      id,
+      rev,
+      flow,
+      name,
+      deployment,
+      parent?.run ?? null,
+      root,
+      queue,
+      state.type,
+      state.name,
+      context.expectedStart,
+      JSON.stringify(made),
+      parameters,
+      JSON.stringify(state),
+      JSON.stringify(context),
+    )
+    const no = inserted?.no ?? 0
+    sql.addName(no, name)
+    for (const tag of new Set(tags)) sql.addTag(tag, no)
+    this.#runs.set(id, { no, id, rev, state, context, tasks: new Map(), progress: null })
+  }
+
+  task(run: RunRow, key: string): TaskRow | undefined {
+    const known = this.#tasksOf(run)
+    const kept = known.get(key)
+    if (kept !== undefined) return kept
+    const stored = this.#sql.task.get(run.no, key)
+    if (stored === undefined) return undefined
+    const row = taskOf(run, stored)
+    known.set(key, row)
+    return row
+  }
+
+  putTask(row: TaskRow): void {
+    this.#tasksOf(row.run).set(row.key, row)
+  }
+
+  /** Task runs of the present attempt that have not ended. */
+  openTasks(run: RunRow): TaskRow[] {
+    this.#writeTasks(run)
+    const known = this.#tasksOf(run)
+    return this.#sql.openTasks.all(run.no).map((stored) => {
+      const row = taskOf(run, stored)
+      known.set(row.key, row)
+      return row
+    })
+  }
+
+  /** Those that did not complete belong to an attempt that is over. */
+  supersede(run: RunRow): void {
+    this.#writeTasks(run)
+    this.#tasks.delete(run.no)
+    this.#sql.supersede(run.no)
+    run.tasks.clear()
+    for (const { state_type, n } of this.#sql.countTasks.all(run.no)) run.tasks.set(state_type, n)
+  }
+
+  awaits(run: RunRow, wait: string, signal: string): void {
+    this.#sql.addWait(run.no, wait, signal)
+  }
+
+  awaitsNoMore(run: RunRow, wait?: string): void {
+    if (wait === undefined) this.#sql.dropWaits(run.no)
+    else this.#sql.dropWait(run.no, wait)
+  }
+
+  /** The run and all that is of it. */
+  remove(id: string): void {
+    const run = this.run(id)
+    this.#runs.set(id, undefined)
+    if (run === undefined) return
+    this.#writeTasks(run)
+    this.#tasks.delete(run.no)
+    for (const drop of this.#sql.drops) drop(run.no)
+  }
+
+  /** Everything that was changed, at the end of the transaction. */
+  write(): void {
+    for (const run of this.#runs.values()) {
+      if (run === undefined) continue
+      this.#writeTasks(run)
+      const { context, no, progress, rev, state } = run
+      this.#sql.setRun(
+        rev,
+        context.worker,
+        state.type,
+        state.name,
+        context.expectedStart,
+        JSON.stringify(state),
+        JSON.stringify(context),
+        JSON.stringify(Object.fromEntries(run.tasks)),
+        progress,
+        no,
+      )
+    }
+    this.forget()
+  }
+
+  /** What was read or changed counts no more. */
+  forget(): void {
+    this.#runs.clear()
+    this.#tasks.clear()
+  }
+
+  #tasksOf(run: RunRow): Map<string, TaskRow> {
+    const known = this.#tasks.get(run.no) ?? new Map<string, TaskRow>()
+    this.#tasks.set(run.no, known)
+    return known
+  }
+
+  #writeTasks(run: RunRow): void {
+    for (const row of this.#tasksOf(run).values()) {
+      const { made, state } = row
+      const put = this.#sql.putTask.get(
+        run.no,
+        row.key,
+        made.task,
+        made.name,
+        state.type,
+        state.name,
+        row.createdAt,
+        row.isSuperseded ? 1 : 0,
+        row.startTime,
+        row.endTime,
+        row.runningSince,
+        row.totalMs,
+        row.runCount,
+        JSON.stringify(made),
+        JSON.stringify(state),
+        row.progress,
+      )
+      for (const tag of made.tags) this.#sql.addTaskTag(tag, put?.no ?? 0)
+    }
+    this.#tasksOf(run).clear()
+  }
+}
+
+function runOf(id: string, stored: StoredRun | undefined): RunRow | undefined {
+  if (stored === undefined) return undefined
+  const { no, progress, rev } = stored
+  const counts = JSON.parse(stored.tasks) as StateCounts
+  const state = JSON.parse(stored.state) as StateView
+  const context = JSON.parse(stored.context) as FlowContext
+  return {
+    no,
+    id,
+    rev,
+    progress,
+    state,
+    context,
+    tasks: new Map(Object.entries(counts) as [StateType, number][]),
+  }
+}
+
+function taskOf(run: RunRow, stored: StoredTask): TaskRow {
+  return {
+    run,
+    key: stored.key,
+    made: JSON.parse(stored.made) as TaskIdentity,
+    createdAt: stored.created,
+    state: JSON.parse(stored.state) as StateView,
+    isSuperseded: stored.superseded === 1,
+    startTime: stored.start_time,
+    endTime: stored.end_time,
+    runningSince: stored.running_since,
+    totalMs: stored.total_ms,
+    runCount: stored.run_count,
+    progress: stored.progress,
+  }
+}
+
+/** One more, or one less, of a state among the task runs of a run. */
+export function count(run: RunRow, { type }: StateName, by: 1 | -1): void {
+  const counted = (run.tasks.get(type) ?? 0) + by
+  if (counted <= 0) run.tasks.delete(type)
+  else run.tasks.set(type, counted)
+}
+
+function statements(db: DatabaseSync) {
+  return {
+    run: query<StoredRun>(db, 'SELECT no, rev, state, context, tasks, progress FROM runs WHERE id = ?'),
+    addRun: query<{ no: number }>(
+      db,
+      `INSERT INTO runs (id, rev, flow, name, deployment, parent, root, queue, state_type, state_name,
+         expected_start, made, parameters, state, context, tasks)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '{}') RETURNING no`,
+    ),
+    addName: command(db, 'INSERT INTO run_names (rowid, name) VALUES (?, ?)'),
+    addTag: command(db, 'INSERT INTO run_tags (tag, run) VALUES (?, ?)'),
+    setRun: command(
+      db,
+      `UPDATE runs SET rev = ?, worker = ?, state_type = ?, state_name = ?, expected_start = ?, state = ?,
+         context = ?, tasks = ?, progress = ? WHERE no = ?`,
+    ),
+    task: query<StoredTask>(db, `SELECT ${TASK_COLUMNS} FROM tasks WHERE run = ? AND key = ?`),
+    openTasks: query<StoredTask>(
+      db,
+      `SELECT ${TASK_COLUMNS} FROM tasks WHERE run = ? AND superseded = 0 AND state_name <> 'NotReady'
+         AND state_type IN ('SCHEDULED', 'PENDING', 'RUNNING', 'PAUSED', 'CANCELLING') ORDER BY no`,
+    ),
+    putTask: query<{ no: number }>(
+      db,
+      `INSERT INTO tasks (run, key, task, name, state_type, state_name, created, superseded, start_time, end_time,
+         running_since, total_ms, run_count, made, state, progress)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (run, key) DO UPDATE SET state_type = excluded.state_type, state_name = excluded.state_name,
+         created = excluded.created, superseded = excluded.superseded, start_time = excluded.start_time,
+         end_time = excluded.end_time, running_since = excluded.running_since, total_ms = excluded.total_ms,
+         run_count = excluded.run_count, made = excluded.made, state = excluded.state, progress = excluded.progress
+       RETURNING no`,
+    ),
+    addTaskTag: command(db, 'INSERT OR IGNORE INTO task_tags (tag, task) VALUES (?, ?)'),
+    supersede: command(
+      db,
+      `UPDATE tasks SET superseded = 1
+       WHERE run = ? AND NOT (state_type = 'COMPLETED' AND state_name <> 'RolledBack')`,
+    ),
+    countTasks: query<{ state_type: StateType; n: number }>(
+      db,
+      'SELECT state_type, count(*) AS n FROM tasks WHERE run = ? AND superseded = 0 GROUP BY state_type',
+    ),
+    addWait: command(db, 'INSERT OR REPLACE INTO waits (run, id, signal) VALUES (?, ?, ?)'),
+    dropWait: command(db, 'DELETE FROM waits WHERE run = ? AND id = ?'),
+    dropWaits: command(db, 'DELETE FROM waits WHERE run = ?'),
+    /** In this order: what refers to a row goes before it. */
+    drops: [
+      `INSERT INTO line_words (line_words, rowid, message) SELECT 'delete', no, message FROM lines WHERE run = ?`,
+      'DELETE FROM lines WHERE run = ?',
+      'DELETE FROM events WHERE run = ?',
+      'DELETE FROM artifacts WHERE run = ?',
+      'DELETE FROM waits WHERE run = ?',
+      'DELETE FROM task_tags WHERE task IN (SELECT no FROM tasks WHERE run = ?)',
+      'DELETE FROM tasks WHERE run = ?',
+      'DELETE FROM run_tags WHERE run = ?',
+      'DELETE FROM run_names WHERE rowid = ?',
+      'DELETE FROM runs WHERE no = ?',
+    ].map((sql) => command(db, sql)),
+  }
+}
