@@ -135,6 +135,73 @@ describe('the tail', () => {
   })
 })
 
+describe('the window of the tail', () => {
+  function opened() {
+    const store = openMemoryStore(deps)
+    const table = logTable(store)
+    const tail = logTail(table)
+    let rev = 0
+    /** One transaction of this process. */
+    const commit = (count: number, body = '[]') => {
+      for (let i = 0; i < count; i++) {
+        const result = table.append({ subject: 's', expect: rev++, nonce: 'n', at: 0, body })
+        if ('row' in result) tail.gather(result.row)
+      }
+      tail.committed()
+    }
+    const parkAt = (position: number) => tail.park({ position, tell: () => false }, tail.moment())
+    const revsAfter = (position: number) => tail.page(position)?.rows.map((row) => row.rev)
+    return { store, table, tail, commit, parkAt, revsAfter, skip: () => rev++ }
+  }
+
+  test('has what was committed while a listener was busy, and lets it park at its end only', () => {
+    const { store, tail, commit, parkAt, revsAfter } = opened()
+    expect(revsAfter(0)).toBeUndefined()
+    expect(parkAt(0)).toBe(true)
+    commit(2)
+    commit(1)
+    expect([revsAfter(0), revsAfter(2), revsAfter(3)]).toEqual([[1, 2, 3], [3], []])
+    expect(tail.page(0)?.upTo).toBe(3)
+    expect(revsAfter(4)).toBeUndefined()
+    expect([parkAt(2), parkAt(3)]).toEqual([false, true])
+    store.close()
+  })
+
+  test('is bounded: a listener that is further behind has to read', () => {
+    const { store, commit, parkAt, revsAfter } = opened()
+    parkAt(0)
+    commit(3_000)
+    expect(revsAfter(0)).toBeUndefined()
+    expect(revsAfter(2_990)).toHaveLength(10)
+    const body = JSON.stringify(['x'.repeat(300_000)])
+    commit(10, body)
+    expect(revsAfter(3_000)).toBeUndefined()
+    expect(revsAfter(3_008)).toEqual([3_009, 3_010])
+    store.close()
+  })
+
+  test('takes in what another process has committed before a listener that has read it may park', () => {
+    const { store, table, parkAt, revsAfter, skip } = opened()
+    parkAt(0)
+    table.append({ subject: 's', expect: 0, nonce: 'n', at: 0, body: '[]' })
+    skip()
+    expect(parkAt(1)).toBe(true)
+    expect(revsAfter(0)).toEqual([1])
+    store.close()
+  })
+
+  test('is given up when nobody follows any more', () => {
+    const { store, tail, commit, revsAfter } = opened()
+    const listener = { position: 0, tell: () => true }
+    tail.park(listener, tail.moment())
+    commit(1)
+    expect(revsAfter(0)).toEqual([1])
+    tail.unpark(listener)
+    expect(revsAfter(0)).toBeUndefined()
+    store.close()
+  })
+})
+
 describe('a follower', () => {
   test('with a slow handler gets everything in order, and never more than a page or a commit at once', async () => {
     const broker = await startBroker(`embedded:${await newFolder()}`)

@@ -1,5 +1,6 @@
 /**
- * One following of the log: reads pages of its own until it has caught up, then parks at the tail and is told.
+ * One following of the log: reads pages of its own until it has come to the tail's window, then takes what is there,
+ * parks at its end and is told.
  *
  * Invariants
  * (W1) The handler gets every entry its filter lets through, once, in the order of the log; the next batch waits for
@@ -48,11 +49,7 @@ export function startFollower(
     },
     tell(page) {
       if (phase.is !== 'parked') return false
-      const mine = page && {
-        rows: page.rows.filter((row) => row.seq > position && wants(row.partition)),
-        upTo: Math.max(position, page.upTo),
-        more: page.more,
-      }
+      const mine = page && wanted(page)
       if (mine?.rows.length === 0) {
         position = mine.upTo
         return true
@@ -64,17 +61,32 @@ export function startFollower(
 
   const isEnded = () => phase.is === 'ended'
 
+  /** The part of a page of all partitions that is for us, and not behind us. */
+  function wanted({ rows, upTo, more }: Page): Page {
+    return {
+      rows: rows.filter((row) => row.seq > position && wants(row.partition)),
+      upTo: Math.max(position, upTo),
+      more,
+    }
+  }
+
+  function inWindow(): Page | undefined {
+    const page = tail.page(position)
+    return page && wanted(page)
+  }
+
   async function run(): Promise<void> {
     let told: Page | undefined
     while (!isEnded()) {
       const moment = tail.moment()
-      const page: Page = told ?? (await seat.read(() => readPage(position)))
+      const page: Page = told ?? inWindow() ?? (await seat.read(() => readPage(position)))
       told = undefined
       if (page.rows.length > 0) await handOver(page)
+      else if (page.more) await seat.turn() // nothing for us so far, and a long way to go
       if (isEnded()) return
       position = page.upTo
       if (position >= target) caughtUp.resolve()
-      if (page.rows.length === 0) told = await parked(moment)
+      if (page.rows.length === 0 && !page.more) told = await parked(moment)
     }
   }
 

@@ -8,7 +8,7 @@
  * (T3) A page is bounded in rows and bytes, and tells how far it looked.
  */
 
-import { CallboardError, type JsonValue, messageOf, partitionOf } from '../../../core/index.ts'
+import { CallboardError, type JsonValue, messageOf, PARTITIONS, partitionOf } from '../../../core/index.ts'
 import type { AppendOutcome, Cursor, Entry, FollowFilter, Rev } from '../../port.ts'
 import type { Query, Store } from '../store/index.ts'
 import { cursorAt } from './cursor.ts'
@@ -37,7 +37,7 @@ export interface Page {
   readonly rows: readonly LogRow[]
   /** There is nothing else up to here. */
   readonly upTo: number
-  /** The page is full: there may be something right after it. */
+  /** It is full, or has looked far enough for once: there may be something right after it. */
   readonly more: boolean
 }
 
@@ -46,6 +46,8 @@ export type PageReader = (after: number) => Page
 
 const PAGE_ROWS = 256
 const PAGE_BYTES = 1024 * 1024
+/** How far a page looks for the entries of some partitions. */
+const WALK_ROWS = 20_000
 /** How many old entries an archive deletes in one transaction. */
 const DELETE_AT_ONCE = 5_000
 
@@ -72,7 +74,7 @@ export function logTable(store: Store) {
   const ofSubject = store.query<LogRow>(
     `SELECT ${COLUMNS} FROM log WHERE subject = ? AND rev >= ? ORDER BY rev`,
   )
-  const all = store.query<LogRow>(`SELECT ${COLUMNS} FROM log WHERE seq > ? ORDER BY seq`)
+  const all = store.query<LogRow>(`SELECT ${COLUMNS} FROM log WHERE seq > ?1 AND seq <= ?2 ORDER BY seq`)
   const lastSeq = store.query<{ seq: number }>('SELECT seq FROM log ORDER BY seq DESC LIMIT 1')
   const oldestRev = store.query<{ rev: number }>('SELECT rev FROM log WHERE subject = ? ORDER BY rev LIMIT 1')
   const deleteBelow = store.command('DELETE FROM log WHERE subject = ? AND rev < ?')
@@ -157,14 +159,16 @@ export function logTable(store: Store) {
       return rows[0] && rows[0].rev > from ? (tombstoneFrom() ?? rows) : rows
     },
 
-    reader(filter: FollowFilter): PageReader {
-      const query = filter.partitions === 'all' ? all : store.query<LogRow>(mergeSql([...filter.partitions]))
+    reader({ partitions }: FollowFilter): PageReader {
+      const isAll = partitions === 'all' || partitions.size === PARTITIONS
+      const query = isAll ? all : store.query<LogRow>(someSql(partitions))
       return (after) => {
         // Asked before the page is read: what is committed in between is not claimed to have been looked at.
         const known = end()
-        const { rows, more } = page(query, after)
-        const lastRow = rows.at(-1)
-        return { rows, more, upTo: more && lastRow ? lastRow.seq : Math.max(known, lastRow?.seq ?? after) }
+        const walked = isAll ? known : Math.min(known, after + WALK_ROWS)
+        const { rows, more } = page(query, after, walked)
+        const upTo = more ? (rows.at(-1)?.seq ?? after) : Math.max(after, walked)
+        return { rows, upTo, more: more || upTo < known }
       }
     },
 
@@ -184,15 +188,12 @@ export function logTable(store: Store) {
 }
 
 /**
- * Entries of some partitions in the order of the log. Each partition is walked along its index and the walks are
- * merged as they go, so a page costs what it holds and not what there is.
+ * Entries of some partitions in the order of the log. Without an index: keeping one costs every commit a page for each
+ * partition it touches, and whoever follows at the end of the log does not read at all.
  */
-function mergeSql(partitions: readonly number[]): string {
-  if (partitions.length === 0) return `SELECT ${COLUMNS} FROM log WHERE seq > ? AND 0`
-  const walks = partitions.map(
-    (partition) => `SELECT ${COLUMNS} FROM log WHERE partition = ${Number(partition)} AND seq > ?1`,
-  )
-  return `${walks.join(' UNION ALL ')} ORDER BY seq`
+function someSql(partitions: ReadonlySet<number>): string {
+  const wanted = [...partitions].map(Number).join(', ')
+  return `SELECT ${COLUMNS} FROM log WHERE seq > ?1 AND seq <= ?2 AND +partition IN (${wanted}) ORDER BY seq`
 }
 
 function parseBody(where: string, row: LogRow): readonly JsonValue[] {

@@ -1,11 +1,13 @@
 /**
- * The end of the log, watched once for all followers of this process that have caught up. What this process
- * commits is handed to them as it is, without reading it back; what another process commits is read once.
+ * The end of the log, watched once for all followers of this process. What this process commits is kept for a while as
+ * it is, and what another process commits is read once; a follower that keeps up never reads.
  *
  * Invariants
- * (E1) A parked listener has seen everything up to `told`; each commit after that reaches it exactly once.
- * (E2) Nobody is parked on stale knowledge: parking names the moment at which the listener looked, and is refused
- *      when anything was committed since.
+ * (E1) The window holds every entry after `since` and up to `told`, while it is known. What it could not keep whole, or
+ *      nobody was there to want, makes it unknown: followers then read for themselves.
+ * (E2) A parked listener has seen everything up to `told`; each commit after that reaches it exactly once.
+ * (E3) Nobody is parked on stale knowledge. Who stands at `told` has seen what there is; while that is unknown, parking
+ *      names the moment at which the listener looked, and is refused when anything was committed since.
  */
 
 import type { Participant } from '../store/index.ts'
@@ -25,28 +27,70 @@ export interface LogTail extends Participant {
   gather(row: LogRow): void
   /** Another process has committed. */
   poll(): void
+  /** What comes after this position, if it is in the window; of all partitions. */
+  page(after: number): Page | undefined
   /** Ask before looking; hand it to `park`. */
   moment(): Moment
-  /** `false` when something was committed since `lookedAt`: look again first (E2). */
+  /** `false` when there is more than the listener has seen: look again first (E3). */
   park(listener: TailListener, lookedAt: Moment): boolean
   unpark(listener: TailListener): void
 }
 
+/** What the window keeps at most: a follower that is further behind reads pages. */
+const WINDOW_ROWS = 2_048
+const WINDOW_BYTES = 2 * 1024 * 1024
+
 export function logTail(table: LogTable): LogTail {
   const parked = new Set<TailListener>()
   const readAll = table.reader({ partitions: 'all' })
+  /** (E1) */
+  let known = false
+  let since = 0
   let told = 0
+  let window: LogRow[] = []
+  let bytes = 0
   let moment = 0
   let gathered: LogRow[] = []
 
-  function tellAll(page: Page | undefined): void {
-    if (page) told = page.upTo
+  function begin(position: number): void {
+    known = true
+    since = position
+    told = position
+    window = []
+    bytes = 0
+  }
+
+  function forget(): void {
+    known = false
+    window = []
+    for (const listener of [...parked]) if (!listener.tell(undefined)) parked.delete(listener)
+  }
+
+  function tellAll(page: Page): void {
+    told = page.upTo
+    for (const row of page.rows) {
+      window.push(row)
+      bytes += row.body.length
+    }
+    if (window.length > WINDOW_ROWS || bytes > WINDOW_BYTES) shrink()
     for (const listener of parked) if (!listener.tell(page)) parked.delete(listener)
+  }
+
+  /** To half, so that it is not done each time. */
+  function shrink(): void {
+    let dropped = 0
+    while (window.length - dropped > WINDOW_ROWS / 2 || bytes > WINDOW_BYTES / 2) {
+      const row = window[dropped++]
+      if (row === undefined) break
+      bytes -= row.body.length
+      since = row.seq
+    }
+    window = window.slice(dropped)
   }
 
   function poll(): void {
     moment++
-    if (parked.size === 0) return
+    if (!known) return
     let page: Page | undefined
     try {
       page = readAll(told)
@@ -54,7 +98,8 @@ export function logTail(table: LogTable): LogTail {
       // Locked just now, or worse: each listener looks for itself, with patience and with an error of its own.
     }
     // After a long absence there is more than a page: each walks it in its own time.
-    tellAll(page?.more ? undefined : page)
+    if (page === undefined || page.more) forget()
+    else if (page.upTo > told) tellAll(page)
   }
 
   return {
@@ -64,11 +109,10 @@ export function logTail(table: LogTable): LogTail {
       if (!first) return false
       const rows = gathered
       gathered = []
-      const ownFollowsTold = first.seq === told + 1
-      if (!ownFollowsTold) poll()
+      if (known && first.seq !== told + 1) poll()
       else {
         moment++
-        tellAll({ rows, upTo: told + rows.length, more: false })
+        if (known) tellAll({ rows, upTo: told + rows.length, more: false })
       }
       return true
     },
@@ -76,13 +120,24 @@ export function logTail(table: LogTable): LogTail {
       gathered = []
     },
     poll,
+    page(after) {
+      if (!known || after < since || after > told) return undefined
+      if (after === told) return { rows: [], upTo: told, more: false }
+      const first = window.findLastIndex(({ seq }) => seq <= after) + 1
+      return { rows: window.slice(first), upTo: told, more: false }
+    },
     moment: () => moment,
     park(listener, lookedAt) {
-      if (lookedAt !== moment) return false
-      if (parked.size === 0) told = listener.position
+      const { position } = listener
+      if (known && position > told) poll() // it has read what another process has just committed
+      if (!known && lookedAt === moment) begin(position)
+      if (!known || position !== told) return false
       parked.add(listener)
       return true
     },
-    unpark: (listener) => void parked.delete(listener),
+    unpark(listener) {
+      parked.delete(listener)
+      if (parked.size === 0) forget() // (E1)
+    },
   }
 }

@@ -32,8 +32,6 @@ const TABLES = `
     body TEXT NOT NULL
   );
   CREATE UNIQUE INDEX log_by_subject ON log (subject, rev);
-  -- every index ends with the row's seq: within a partition it is in the order of the log
-  CREATE INDEX log_by_partition ON log (partition);
 
   -- state: 0 ready, 1 claimed until \`until\`, 2 done and remembered for duplicates until \`until\`
   CREATE TABLE queue (
