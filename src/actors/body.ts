@@ -1,6 +1,13 @@
 /** One attempt of a task's body: its signal, its time-out, and what became of it, as a report. */
 
-import { type Deps, decodeJson, encodeToJson, formatDuration, type JsonValue } from '../core/index.ts'
+import {
+  type Deps,
+  decodeJson,
+  encodeToJson,
+  formatDuration,
+  type JsonValue,
+  type Timer,
+} from '../core/index.ts'
 import type { BodyOutcome } from './channel.ts'
 import type { ValueRef } from './events.ts'
 import { failureOf } from './failures.ts'
@@ -16,6 +23,8 @@ export interface BodyContext {
   readonly failures: number
   /** The same for every attempt of this task run, and for no other: hand it to what must not act twice. */
   readonly idempotencyKey: string
+  /** Says that the body is still at it. */
+  beat(): void
 }
 
 export type Body<T> = (context: BodyContext) => T | Promise<T>
@@ -29,6 +38,8 @@ export interface AttemptOptions {
   readonly failures: number
   readonly idempotencyKey: string
   readonly timeoutMs: number | null
+  /** Longest time without a `beat`. Default: no limit. */
+  readonly silenceMs?: number | undefined
   readonly retry: RetryPolicy
   readonly interpret?: Interpret | undefined
 }
@@ -42,6 +53,8 @@ export class Attempt implements BodyContext {
   readonly #options: AttemptOptions
   #controller: AbortController | undefined
   #aborted: { readonly reason: unknown } | undefined
+  /** When it was last heard of, by the monotonic clock. */
+  #heardAt = 0
 
   constructor(deps: Deps, options: AttemptOptions) {
     this.#deps = deps
@@ -64,12 +77,17 @@ export class Attempt implements BodyContext {
     this.#controller?.abort(reason)
   }
 
+  beat(): void {
+    this.#heardAt = this.#deps.clock.monotonic()
+  }
+
   /** Runs the body. Never rejects. */
   async run(body: Body<unknown>): Promise<BodyOutcome> {
-    const { timeoutMs, interpret } = this.#options
+    const { timeoutMs, silenceMs, interpret } = this.#options
+    const isTimed = timeoutMs !== null || silenceMs !== undefined
     try {
-      const returned = timeoutMs === null ? await body(this) : await this.#withTimeout(body, timeoutMs)
-      if (returned === TIMED_OUT) return await this.#timedOut(timeoutMs ?? 0)
+      const returned = isTimed ? await this.#timed(body) : await body(this)
+      if (returned instanceof TooLate) return await this.#timedOut(returned.message)
       const outcome = interpret?.(returned)
       if (outcome === undefined) return completed(returned)
       return outcome.is === 'failed' ? await this.#withDelay(outcome, errorIn(outcome)) : outcome
@@ -78,20 +96,34 @@ export class Attempt implements BodyContext {
     }
   }
 
-  async #withTimeout(body: Body<unknown>, timeoutMs: number): Promise<unknown> {
-    let timer: { cancel(): void } | undefined
-    const tooLong = new Promise<typeof TIMED_OUT>((resolve) => {
-      timer = this.#deps.clock.setTimer(timeoutMs, () => resolve(TIMED_OUT))
-    })
+  async #timed(body: Body<unknown>): Promise<unknown> {
+    const { timeoutMs, silenceMs } = this.#options
+    const { clock } = this.#deps
+    const { promise: late, resolve } = Promise.withResolvers<TooLate>()
+    let timeout: Timer | undefined
+    let silence: Timer | undefined
+    const listen = (limit: number, wait: number) => {
+      silence = clock.setTimer(wait, () => {
+        const left = this.#heardAt + limit - clock.monotonic()
+        if (left > 0) listen(limit, left)
+        else resolve(new TooLate(`The task gave no sign of life for ${formatDuration(limit)}.`))
+      })
+    }
+    this.beat()
+    if (silenceMs !== undefined) listen(silenceMs, silenceMs)
+    if (timeoutMs !== null)
+      timeout = clock.setTimer(timeoutMs, () =>
+        resolve(new TooLate(`The task took longer than ${formatDuration(timeoutMs)}.`)),
+      )
     try {
-      return await Promise.race([body(this), tooLong])
+      return await Promise.race([body(this), late])
     } finally {
-      timer?.cancel()
+      timeout?.cancel()
+      silence?.cancel()
     }
   }
 
-  #timedOut(timeoutMs: number): Promise<BodyOutcome> {
-    const message = `The task took longer than ${formatDuration(timeoutMs)}.`
+  #timedOut(message: string): Promise<BodyOutcome> {
     const error = new DOMException(message, 'TimeoutError')
     this.abort(error)
     return this.#withDelay({ ...failed(error), name: 'TimedOut' }, error)
@@ -108,7 +140,12 @@ export class Attempt implements BodyContext {
 
 type Failed = Extract<BodyOutcome, { is: 'failed' }>
 
-const TIMED_OUT = Symbol('timed out')
+class TooLate {
+  readonly message: string
+  constructor(message: string) {
+    this.message = message
+  }
+}
 
 function errorIn(outcome: Failed): unknown {
   return outcome.failure?.value === undefined ? new Error(outcome.message) : decodeJson(outcome.failure.value)

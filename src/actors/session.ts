@@ -35,6 +35,8 @@ export interface TaskOptions {
   readonly retry?: RetryPolicy
   /** Longest time one attempt may take, ms. Default: no limit. */
   readonly timeoutMs?: number | null
+  /** Longest time an attempt may go without a `beat`, ms. Default: no limit. */
+  readonly silenceMs?: number | undefined
   /** Concurrency limits that the body needs a slot of. */
   readonly limits?: readonly string[]
   /** How it wants them. When it cannot have them it fails, with the reason. Default: one slot of each, for ever. */
@@ -130,6 +132,7 @@ export class RunSession {
         failures: answer.failures,
         idempotencyKey: `${this.start.run}/${id}`,
         timeoutMs: call.policy.timeoutMs,
+        silenceMs: options.silenceMs,
         retry: options.retry ?? {},
         interpret: options.interpret,
       })
@@ -316,7 +319,7 @@ export class RunSession {
 }
 
 function callOf(id: string, options: TaskOptions): TaskCall {
-  const { task, retry, timeoutMs = null, interpret: _, attempted: _attempted, ...rest } = options
+  const { task, retry, timeoutMs = null, silenceMs: _, interpret: _i, attempted: _a, ...rest } = options
   return { ...rest, id, task, policy: { retries: retry?.retries ?? 0, timeoutMs } }
 }
 

@@ -2,10 +2,9 @@
 
 import type { Answer } from '../actors/index.ts'
 import { type DurationInput, loadSettings, systemDeps } from '../core/index.ts'
-import { currentEngine } from './current-engine.ts'
+import { atBroker } from './at-broker.ts'
 import type { FlowRunHandle, SignalOptions } from './handle.ts'
 import { parts } from './parts.ts'
-import { scopes } from './scope.ts'
 import type { State } from './state.ts'
 
 /** Speaks with the runs of one broker. */
@@ -72,8 +71,5 @@ export async function tellRun(
   options: SignalOptions = {},
   payload?: unknown,
 ): Promise<Answer> {
-  const scope = scopes.getStore()
-  const client =
-    scope === undefined ? (await currentEngine()).client : new (parts().RunClient)(scope.flow.env)
-  return client.signal(id, name, options, payload)
+  return atBroker((env) => new (parts().RunClient)(env).signal(id, name, options, payload))
 }

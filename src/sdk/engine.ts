@@ -44,7 +44,9 @@ export interface Engine {
   run(flow: FlowDefinition, parameters: unknown, options?: EngineStart): Promise<State>
   /** Starts a run here, or at its time; gives a handle once it exists. */
   start<R>(flow: FlowDefinition, parameters: unknown, options?: EngineStart): Promise<FlowRunHandle<R>>
-  /** How many calls wait for a run. */
+  /** Does something that it is needed for: it counts as waited for until that is over. */
+  during<T>(work: () => Promise<T>): Promise<T>
+  /** How many calls wait for something. */
   readonly waiting: number
 }
 
@@ -88,10 +90,17 @@ export function createEngine({
   }
 
   /** Nobody else has the code of these runs: this process stays for them. */
-  async function untilEnd(run: string): Promise<void> {
+  function untilEnd(run: string): Promise<unknown> {
+    return during(() => client.wait(run).catch(() => {}))
+  }
+
+  async function during<T>(work: () => Promise<T>): Promise<T> {
     waiting++
-    await client.wait(run).catch(() => {})
-    waiting--
+    try {
+      return await work()
+    } finally {
+      waiting--
+    }
   }
 
   return {
@@ -103,17 +112,14 @@ export function createEngine({
     get waiting() {
       return waiting
     },
-    async run(flow, parameters, options = {}) {
-      waiting++
-      try {
+    during,
+    run: (flow, parameters, options = {}) =>
+      during(async () => {
         const { run, over } = await begin(flow, parameters, options)
         const state = await over
-        if (state !== undefined && isTerminalTag(state.flow.tag)) return await stateOfRun(env, state)
-        return await client.wait(run)
-      } finally {
-        waiting--
-      }
-    },
+        if (state !== undefined && isTerminalTag(state.flow.tag)) return stateOfRun(env, state)
+        return client.wait(run)
+      }),
     async start<R>(flow: FlowDefinition, parameters: unknown, options: EngineStart = {}) {
       const { run } = await begin(flow, parameters, options)
       if (countsStarted) void untilEnd(run)

@@ -1,7 +1,5 @@
 /** What code inside a run can ask for and say, besides calling tasks and waiting. */
 
-import type { JsonObject } from '../core/index.ts'
-import { encodeToJson } from '../core/index.ts'
 import type { RunLogger } from './run-lines.ts'
 import { type Scope, scopeFor } from './scope.ts'
 
@@ -54,48 +52,4 @@ export function uuid(): Promise<string> {
 /** A task's body runs anew as a whole, so within one nothing need be recorded. */
 async function recorded<T>({ flow, task }: Scope, name: string, make: () => T): Promise<T> {
   return task === undefined ? flow.session.value(name, make) : make()
-}
-
-/** Tells how far the run is: shown to people. */
-export async function progress(done: number, total: number, note?: string): Promise<void> {
-  await say('progress', { done, total, ...(note === undefined ? {} : { note }) })
-}
-
-/** Something for people that belongs to the run. */
-export type Artifact =
-  | {
-      readonly kind: 'markdown'
-      readonly key?: string
-      readonly description?: string
-      readonly markdown: string
-    }
-  | {
-      readonly kind: 'table'
-      readonly key?: string
-      readonly description?: string
-      readonly table: readonly Readonly<Record<string, unknown>>[]
-    }
-  | {
-      readonly kind: 'link'
-      readonly key?: string
-      readonly description?: string
-      readonly link: string
-      readonly text?: string
-    }
-  | { readonly kind: 'image'; readonly key?: string; readonly description?: string; readonly url: string }
-  | {
-      readonly kind: 'progress'
-      readonly key?: string
-      readonly description?: string
-      readonly progress: number
-    }
-
-/** Keeps an artifact with the run: a text, a table, a link, an image, a progress in percent. */
-export async function createArtifact(artifact: Artifact): Promise<void> {
-  await say('artifact', encodeToJson(artifact, 'artifact') as JsonObject)
-}
-
-async function say(kind: string, data: JsonObject): Promise<void> {
-  const { flow, task } = scopeFor(kind === 'progress' ? 'progress()' : 'createArtifact()')
-  await flow.session.note(kind, data, task?.id)
 }

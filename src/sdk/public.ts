@@ -4,7 +4,7 @@
  */
 
 export type { Answer } from '../actors/index.ts'
-export { CallboardError, isCallboardError } from '../core/index.ts'
+export { CallboardError, isCallboardError, Secret } from '../core/index.ts'
 export {
   AllowFailure,
   allowFailure,
@@ -15,6 +15,7 @@ export {
   Unmapped,
   unmapped,
 } from './annotations.ts'
+export { Block, type BlockOptions, type BlockType, type LoadedBlock } from './block.ts'
 export {
   brokerCache,
   brokerLocks,
@@ -43,20 +44,18 @@ export { asCompleted, type ResultOptions, TaskFuture, wait } from './future.ts'
 export { TaskFutureList } from './future-list.ts'
 export type { FlowRunHandle, LogLine, RunEvent, SignalOptions, StartOptions } from './handle.ts'
 export type { Hook, StateHook, TransactionHook } from './hooks.ts'
-export {
-  type Artifact,
-  abortSignal,
-  createArtifact,
-  getRunLogger,
-  now,
-  progress,
-  random,
-  referenceTasks,
-  uuid,
-} from './in-run.ts'
+export { abortSignal, getRunLogger, now, random, referenceTasks, uuid } from './in-run.ts'
 export type { Input } from './inputs.ts'
 export { cancelled, completed, crashed, failed, skipped } from './make-states.ts'
 export { NonRetryableError } from './non-retryable.ts'
+export {
+  type Artifact,
+  createArtifact,
+  type EventOptions,
+  emitEvent,
+  heartbeat,
+  progress,
+} from './notes.ts'
 export { compressed, jsonSerializer, localPath, type Serializer, type Storage } from './results.ts'
 export { type Backoff, exponentialBackoff, type RetryDelayInput } from './retries.ts'
 export type { RunLogger } from './run-lines.ts'
@@ -70,6 +69,7 @@ export { concurrent, sequential, type TaskRunner } from './task-runner.ts'
 export { TaskStream } from './task-stream.ts'
 export { Transaction, type TransactionMode, type TransactionOptions, transaction } from './transactions.ts'
 export type { Trigger } from './triggers.ts'
+export { Variable, type VariableOptions } from './variable.ts'
 export {
   type ApprovalDecision,
   type ApprovalOptions,

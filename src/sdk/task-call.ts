@@ -119,7 +119,7 @@ class Call {
 
   #options(instead: TaskRunOptions['instead']): TaskRunOptions {
     const { options } = this.#task
-    const { retry, timeoutMs, limits } = this.#task.compiled(this.#flow.env.settings.taskRetries)
+    const { retry, timeoutMs, silenceMs, limits } = this.#task.compiled(this.#flow.env.settings.taskRetries)
     const { upstream } = this.#resolved
     const inputs = inputsHash(this.#resolved.args)
     return {
@@ -127,6 +127,7 @@ class Call {
       task: this.#task.name,
       retry: options.retryCondition === undefined ? retry : { ...retry, condition: (e) => this.#mayRetry(e) },
       timeoutMs,
+      ...(silenceMs === undefined ? {} : { silenceMs }),
       interpret: (returned) => this.#interpret(returned),
       ...(retry.retries === 0 ? {} : { attempted: (outcome) => this.#attempted(outcome) }),
       ...(limits === undefined ? {} : { limits }),

@@ -39,6 +39,11 @@ export interface TaskOptions {
   readonly retryCondition?: RetryCondition
   /** Longest time one attempt may take; then it is TimedOut. Seconds, or as a text; default: no limit. */
   readonly timeoutSeconds?: DurationInput
+  /**
+   * Longest time the body may go without calling `heartbeat()`; then it is TimedOut. Seconds, or as a text; default: no
+   * limit.
+   */
+  readonly heartbeatSeconds?: DurationInput
   /** A key of one's own for the cache; undefined for none this time. */
   readonly cacheKeyFn?: CacheKeyFunction
   /** What a result is remembered by. Default: it is not. */
@@ -87,6 +92,7 @@ const KINDS: Readonly<Record<keyof TaskOptions, is.OptionKind>> = {
   retryJitterFactor: is.factor,
   retryCondition: is.callable,
   timeoutSeconds: is.duration,
+  heartbeatSeconds: is.duration,
   cacheKeyFn: is.callable,
   cachePolicy: { form: 'a cache policy, such as inputs or combine(inputs, taskSource)', is: isCachePolicy },
   cacheExpiration: is.duration,
@@ -134,14 +140,17 @@ export function checkTaskOptions(name: string, options: TaskOptions): void {
 export interface CompiledTask {
   readonly retry: RetryPolicy
   readonly timeoutMs: number | null
+  readonly silenceMs: number | undefined
   readonly limits: readonly string[] | undefined
 }
 
 export function compileTask(options: TaskOptions, defaultRetries: number): CompiledTask {
-  const { concurrency, retries = defaultRetries, timeoutSeconds } = options
+  const { concurrency, heartbeatSeconds, retries = defaultRetries, timeoutSeconds } = options
   return {
     retry: retryPolicyOf({ ...options, retries }),
     timeoutMs: timeoutSeconds === undefined ? null : parseDuration(timeoutSeconds, 'timeoutSeconds'),
+    silenceMs:
+      heartbeatSeconds === undefined ? undefined : parseDuration(heartbeatSeconds, 'heartbeatSeconds'),
     limits:
       concurrency === undefined ? undefined : typeof concurrency === 'string' ? [concurrency] : concurrency,
   }

@@ -25,7 +25,7 @@ afterEach(async () => {
 
 /** A stand-in for the services that the examples speak with. */
 async function serve(
-  answer: (path: string, body: string) => { status?: number; body: unknown },
+  answer: (path: string, body: string, key: string | undefined) => { status?: number; body: unknown },
 ): Promise<string> {
   const started = createServer((request, response) => {
     let text = ''
@@ -33,7 +33,7 @@ async function serve(
       text += part
     })
     request.on('end', () => {
-      const { body, status = 200 } = answer(request.url ?? '', text)
+      const { body, status = 200 } = answer(request.url ?? '', text, request.headers.authorization)
       response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body))
     })
   })
@@ -51,13 +51,14 @@ interface Played {
   readonly times: string[]
 }
 
-/** Runs an example to its end; `saw` hears each log line as it comes. */
+/** Runs an example, with the arguments behind its name, to its end; `saw` hears each log line as it comes. */
 function play(
   example: string,
   variables: Readonly<Record<string, string>> = {},
   saw: (line: string) => void = () => {},
 ): Promise<Played> {
-  const child = spawn(process.execPath, ['-C', 'callboard-source', `examples/${example}.ts`], {
+  const [name, ...args] = example.split(' ')
+  const child = spawn(process.execPath, ['-C', 'callboard-source', `examples/${name}.ts`, ...args], {
     cwd: ROOT,
     env: { PATH: process.env.PATH, HOME: home, NO_COLOR: '1', CALLBOARD_HOME: home, ...variables },
   })
@@ -143,14 +144,19 @@ describe('an example', { timeout: 60_000 }, () => {
 
   test('fetches the weather, tries again what fails, and writes it to a file', async () => {
     let calls = 0
-    const url = await serve((path) => {
+    const asked: unknown[] = []
+    const url = await serve((path, _, key) => {
       if (++calls < 3) return { status: 503, body: 'busy' }
-      expect(path).toBe('/?latitude=38.9&longitude=-77&hourly=temperature_2m')
+      asked.push(path, key)
       return { body: { hourly: { temperature_2m: [10.4, 11] } } }
     })
     const file = join(home, 'weather.csv')
-    const { code, lines } = await play('weather', { WEATHER_URL: `${url}/`, WEATHER_FILE: file })
+    const setup = await play('weather setup', { WEATHER_URL: `${url}/`, WEATHER_KEY: 'hunter2' })
+    const { code, lines } = await play('weather', { WEATHER_FILE: file })
     expect(await readFile(file, 'utf8')).toBe('10.4')
+    expect(asked).toEqual(['/?latitude=52.5&longitude=13.4&hourly=temperature_2m', 'Bearer hunter2'])
+    expect([...setup.lines, ...lines].join()).not.toContain('hunter2')
+    expect(lines).toContain(`INFO    | Task run 'fetch-weather-0' - Asking ${url}/ with the key ***`)
     expect(lines).toEqual(
       expect.arrayContaining([
         "INFO    | Task run 'fetch-weather-0' - Retry 1/4 will start in 100ms",

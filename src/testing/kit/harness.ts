@@ -192,6 +192,7 @@ class Harness implements TestHarness {
       get waiting() {
         return waiting()
       },
+      during: counted,
       run: (flow, parameters, options) =>
         counted(async () => client.wait(await this.#begin(flow, parameters, options))),
       start: async (flow, parameters, options) => client.handle(await this.#begin(flow, parameters, options)),
