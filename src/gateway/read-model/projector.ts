@@ -139,7 +139,7 @@ export class Projector {
     const kept = 'v' in parameters ? JSON.stringify(parameters.v) : null
     this.#rows.addRun({ made: runIdentity(id, record), parameters: kept, rev, state, context })
     const run = this.#rows.run(id)
-    if (run !== undefined) this.#stateEvent(run, { rev, index: 1 }, state, record.by)
+    if (run !== undefined) this.#stateEvent(run, { rev, index: 1 }, record.at, record.by)
     return run
   }
 
@@ -184,7 +184,7 @@ export class Projector {
     if (isEntered) {
       const message = flowMessage(e, s, { ...storedState(run.state), tag: before.tag }, after.context)
       run.state = stateView(e, s, message)
-      this.#stateEvent(run, place, run.state, senderIn(record))
+      this.#stateEvent(run, place, e.at, senderIn(record))
     }
     const signal = signalEvent(run.id, place.rev, place.index, record)
     if (signal !== undefined && (e.type === 'SIGNAL' || !isEntered)) this.#event(run, place, signal)
@@ -196,16 +196,15 @@ export class Projector {
   }
 
   #stateEvent(
-    run: RunRow,
+    { no, state }: RunRow,
     { index, rev }: Pick<Place, 'index' | 'rev'>,
-    state: StateView,
+    at: number,
     by: Sender | undefined,
   ): void {
-    const at = Date.parse(state.timestamp)
     const sender = by === undefined ? null : JSON.stringify(by)
     const pos = rev * PLACES + index
     const data = JSON.stringify(state)
-    this.#addEvent(run.no, EVENT_KINDS.run, null, pos, at, `flow-run.${state.name}`, data, sender)
+    this.#addEvent(no, EVENT_KINDS.run, null, pos, at, `flow-run.${state.name}`, data, sender)
   }
 
   // ── task runs
@@ -215,6 +214,7 @@ export class Projector {
     if (earlier !== undefined && !earlier.isSuperseded) count(run, earlier.state, -1)
     const { state } = newTask(run.id, record)
     const task: TaskRow = {
+      no: earlier?.no,
       run,
       key: record.id,
       made: taskIdentity(run.id, record),
@@ -230,7 +230,7 @@ export class Projector {
     }
     this.#rows.putTask(task)
     count(run, state, 1)
-    this.#taskEvent(task, place)
+    this.#taskEvent(task, place, record.at)
   }
 
   #task(run: RunRow, record: TaskRecord, place: Place): void {
@@ -261,11 +261,10 @@ export class Projector {
       count(run, before, -1)
       count(run, state, 1)
     }
-    this.#taskEvent(task, place)
+    this.#taskEvent(task, place, e.at)
   }
 
-  #taskEvent({ key, run, state }: TaskRow, { index, rev }: Place): void {
-    const at = Date.parse(state.timestamp)
+  #taskEvent({ key, run, state }: TaskRow, { index, rev }: Place, at: number): void {
     const pos = rev * PLACES + index
     const name = `task-run.${state.name}`
     this.#addEvent(run.no, EVENT_KINDS.task, key, pos, at, name, JSON.stringify(state), null)

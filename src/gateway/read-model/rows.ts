@@ -17,6 +17,8 @@ export interface RunRow {
 }
 
 export interface TaskRow {
+  /** Undefined until it is written. */
+  readonly no: number | undefined
   readonly run: RunRow
   readonly key: string
   made: TaskIdentity
@@ -49,6 +51,7 @@ type StoredRun = {
 }
 
 type StoredTask = {
+  readonly no: number
   readonly key: string
   readonly made: string
   readonly created: number
@@ -63,7 +66,7 @@ type StoredTask = {
 }
 
 const TASK_COLUMNS =
-  'key, made, created, state, superseded, start_time, end_time, running_since, total_ms, run_count, progress'
+  'no, key, made, created, state, superseded, start_time, end_time, running_since, total_ms, run_count, progress'
 
 export class Rows {
   readonly #sql: ReturnType<typeof statements>
@@ -196,29 +199,31 @@ export class Rows {
   }
 
   #writeTasks(run: RunRow): void {
-    for (const row of this.#tasksOf(run).values()) {
-      const { made, state } = row
-      const put = this.#sql.putTask.get(
-        run.no,
-        row.key,
-        made.task,
-        made.name,
-        state.type,
-        state.name,
-        row.createdAt,
-        row.isSuperseded ? 1 : 0,
-        row.startTime,
-        row.endTime,
-        row.runningSince,
-        row.totalMs,
-        row.runCount,
-        JSON.stringify(made),
-        JSON.stringify(state),
-        row.progress,
-      )
-      for (const tag of made.tags) this.#sql.addTaskTag(tag, put?.no ?? 0)
+    const rows = this.#tasksOf(run)
+    for (const row of rows.values()) {
+      if (row.no === undefined) this.#addTask(row)
+      else this.#setTask(row.no, row)
     }
-    this.#tasksOf(run).clear()
+    rows.clear()
+  }
+
+  #addTask({ key, made, run, ...row }: TaskRow): void {
+    const { state } = row
+    const inserted = this.#sql.addTask.get(
+      ...[run.no, key, made.task, made.name, row.createdAt, JSON.stringify(made)],
+      ...[state.type, state.name, row.isSuperseded ? 1 : 0, row.startTime, row.endTime, row.runningSince],
+      ...[row.totalMs, row.runCount, JSON.stringify(state), row.progress],
+    )
+    for (const tag of made.tags) this.#sql.addTaskTag(tag, inserted?.no ?? 0)
+  }
+
+  #setTask(no: number, row: TaskRow): void {
+    const { state } = row
+    this.#sql.setTask(
+      ...[row.createdAt, JSON.stringify(row.made)],
+      ...[state.type, state.name, row.isSuperseded ? 1 : 0, row.startTime, row.endTime, row.runningSince],
+      ...[row.totalMs, row.runCount, JSON.stringify(state), row.progress, no],
+    )
   }
 }
 
@@ -241,6 +246,7 @@ function runOf(id: string, stored: StoredRun | undefined): RunRow | undefined {
 
 function taskOf(run: RunRow, stored: StoredTask): TaskRow {
   return {
+    no: stored.no,
     run,
     key: stored.key,
     made: JSON.parse(stored.made) as TaskIdentity,
@@ -285,16 +291,16 @@ function statements(db: DatabaseSync) {
       `SELECT ${TASK_COLUMNS} FROM tasks WHERE run = ? AND superseded = 0 AND state_name <> 'NotReady'
          AND state_type IN ('SCHEDULED', 'PENDING', 'RUNNING', 'PAUSED', 'CANCELLING') ORDER BY no`,
     ),
-    putTask: query<{ no: number }>(
+    addTask: query<{ no: number }>(
       db,
-      `INSERT INTO tasks (run, key, task, name, state_type, state_name, created, superseded, start_time, end_time,
-         running_since, total_ms, run_count, made, state, progress)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (run, key) DO UPDATE SET state_type = excluded.state_type, state_name = excluded.state_name,
-         created = excluded.created, superseded = excluded.superseded, start_time = excluded.start_time,
-         end_time = excluded.end_time, running_since = excluded.running_since, total_ms = excluded.total_ms,
-         run_count = excluded.run_count, made = excluded.made, state = excluded.state, progress = excluded.progress
-       RETURNING no`,
+      `INSERT INTO tasks (run, key, task, name, created, made, state_type, state_name, superseded, start_time,
+         end_time, running_since, total_ms, run_count, state, progress)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING no`,
+    ),
+    setTask: command(
+      db,
+      `UPDATE tasks SET created = ?, made = ?, state_type = ?, state_name = ?, superseded = ?, start_time = ?,
+         end_time = ?, running_since = ?, total_ms = ?, run_count = ?, state = ?, progress = ? WHERE no = ?`,
     ),
     addTaskTag: command(db, 'INSERT OR IGNORE INTO task_tags (tag, task) VALUES (?, ?)'),
     supersede: command(

@@ -15,9 +15,14 @@ type Details = Record<string, unknown>
 
 const LAST_MOMENT = 8.64e15
 
+/** Records come in the order of time, so that one moment is mostly asked for several times in a row. */
+let recent = { at: 0, text: '1970-01-01T00:00:00.000Z' }
+
 /** ISO 8601 of milliseconds since the epoch; what no calendar has becomes the nearest that it has. */
 export function iso(at: number): string {
-  return new Date(Math.max(-LAST_MOMENT, Math.min(LAST_MOMENT, at))).toISOString()
+  if (at !== recent.at)
+    recent = { at, text: new Date(Math.max(-LAST_MOMENT, Math.min(LAST_MOMENT, at))).toISOString() }
+  return recent.text
 }
 
 /** The state that an event led to. `message`: what it says to people, when the event has none of its own. */

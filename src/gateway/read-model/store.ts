@@ -63,6 +63,7 @@ function take(file: string, broker: string, logger: Logger): DatabaseSync | unde
 
 function prepared(db: DatabaseSync, broker: string, logger: Logger): DatabaseSync {
   db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+    PRAGMA wal_autocheckpoint = 8000;
     PRAGMA temp_store = MEMORY; PRAGMA cache_size = -${CACHE_KIB}; PRAGMA foreign_keys = OFF;`)
   db.exec('BEGIN IMMEDIATE; COMMIT;')
   const { user_version: version = 0 } = query<{ user_version: number }>(db, 'PRAGMA user_version').get() ?? {}
