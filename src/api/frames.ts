@@ -47,10 +47,12 @@ export const SignalFrame = Type.Object(
   { op: op('signal'), id: Id, run: RunId, signal: SignalName, ...SignalBody.properties },
   strict,
 )
+export type SignalFrame = Static<typeof SignalFrame>
 export const StartFrame = Type.Object(
   { op: op('start'), id: Id, key: Type.Optional(IdempotencyKey), ...StartRun.properties },
   strict,
 )
+export type StartFrame = Static<typeof StartFrame>
 export const PingFrame = Type.Object({ op: op('ping'), id: Id }, strict)
 
 export const ClientFrame = Type.Union([
@@ -152,6 +154,7 @@ export const ReplyError = Type.Object(
   },
   strict,
 )
+export type ReplyError = Static<typeof ReplyError>
 export const ReplyFrame = Type.Union([
   Type.Object(
     {

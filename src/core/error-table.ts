@@ -172,6 +172,13 @@ export const ERRORS = {
     meaning: 'There is no flow of that name here.',
     remedy: 'Register the flow in this process, or let a worker that has it take the run.',
   },
+  CB_E_FORBIDDEN: {
+    kind: 'terminal',
+    status: 403,
+    meaning: 'Who asks is known, and may not do that.',
+    remedy:
+      'Use a key with the scope named, or one that is not bound to other runs; for a page, list its origin.',
+  },
   CB_E_JETSTREAM_OFF: {
     kind: 'terminal',
     status: 503,
@@ -183,6 +190,12 @@ export const ERRORS = {
     status: 400,
     meaning: 'A text that should be JSON, or tagged JSON, is not.',
     remedy: 'See the position named; if it was read from the broker, something else wrote there.',
+  },
+  CB_E_KEYS_NEEDED: {
+    kind: 'terminal',
+    status: 500,
+    meaning: 'The gateway was to listen where others can reach it, and there is no API key yet.',
+    remedy: 'Make a key first, listen on 127.0.0.1, or say --insecure if something else keeps strangers out.',
   },
   CB_E_LIMIT_EXCEEDED: {
     kind: 'terminal',
@@ -275,12 +288,24 @@ export const ERRORS = {
     meaning: 'A record, batch, queue item, message or key-value is larger than its limit.',
     remedy: 'Store the value with persistResult or hand over a reference; nothing was written.',
   },
+  CB_E_RATE_LIMITED: {
+    kind: 'retryable',
+    status: 429,
+    meaning: 'One key, or one address, asked too often.',
+    remedy: 'Wait as long as the answer says, and ask less often.',
+  },
   CB_E_REPLAY_MISMATCH: {
     kind: 'terminal',
     status: 409,
     meaning: "A flow's code, run again, made other calls than those that stand in the log.",
     remedy:
       'Finish such runs with the code that began them, or keep the calls and their order the same from one execution to the next.',
+  },
+  CB_E_REQUEST_INVALID: {
+    kind: 'terminal',
+    status: 400,
+    meaning: 'A request, or a frame of the live socket, is not as its schema has it.',
+    remedy: 'Correct the fields that the answer names.',
   },
   CB_E_RESULT_MISSING: {
     kind: 'terminal',
@@ -390,6 +415,12 @@ export const ERRORS = {
     status: 500,
     meaning: 'A transaction was used after it had ended, or could not be committed.',
     remedy: 'See the message and its cause.',
+  },
+  CB_E_UNAUTHENTICATED: {
+    kind: 'terminal',
+    status: 401,
+    meaning: 'There was no token, or it is unknown, revoked or has run out.',
+    remedy: 'Send "Authorization: Bearer <key>" with a key that is valid.',
   },
   CB_E_URL_OPTION: {
     kind: 'terminal',

@@ -1,0 +1,56 @@
+/**
+ * Pages and addresses: which pages may say something to the gateway, and under which names it may be called.
+ *
+ * A browser sends a page's origin with sockets and unsafe requests whatever the page wants; programs send none. A page of
+ * this gateway's own address, or of a listed one, is welcome. On loopback the gateway also looks at the name it was called
+ * by: a page may point a name of its own at 127.0.0.1, and would then be of the same origin.
+ */
+
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+export function isLoopback(host: string): boolean {
+  const name = bare(host)
+  return LOOPBACK.has(name) || name.startsWith('127.') || name.endsWith('.localhost')
+}
+
+/** Whether whoever has that address is on this machine. */
+export function isLocalAddress(address: string): boolean {
+  return isLoopback(address.replace(/^::ffff:/, ''))
+}
+
+export interface Asked {
+  readonly method: string
+  readonly isSocket: boolean
+  /** The header, as it came. */
+  readonly host: string | undefined
+  readonly origin: string | undefined
+}
+
+/** Why it is refused; undefined when it is not. */
+export function refusalOf(
+  { method, isSocket, host, origin }: Asked,
+  {
+    isBoundToLoopback,
+    origins,
+  }: { readonly isBoundToLoopback: boolean; readonly origins: readonly string[] },
+): string | undefined {
+  if (isBoundToLoopback && (host === undefined || !isLoopback(hostnameOf(host))))
+    return `This gateway listens on this machine only and does not know itself as '${host ?? ''}'.`
+  if (origin === undefined || (!isSocket && SAFE_METHODS.has(method))) return undefined
+  if (origins.includes(origin) || hostOf(origin) === host) return undefined
+  return `Pages of ${origin} may not do this. List the origin in serverCorsOrigins if they should.`
+}
+
+/** Without the port. */
+function hostnameOf(host: string): string {
+  return host.replace(/:\d+$/, '')
+}
+
+function bare(host: string): string {
+  return host.replace(/^\[|\]$/g, '').toLowerCase()
+}
+
+function hostOf(origin: string): string | undefined {
+  return URL.canParse(origin) ? new URL(origin).host : undefined
+}

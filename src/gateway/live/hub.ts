@@ -1,0 +1,120 @@
+/**
+ * From the gateway's one following of the log to the subscriptions here. An entry is looked at once however many
+ * subscribe, and not at all when nobody does.
+ *
+ * Invariants
+ * (H1) A listener hears of every entry that was handed on after it was attached, in order.
+ * (H2) Listeners of a run may be told of entries that they have already: revisions say so.
+ */
+
+import type { Cursor, Entry, Rev } from '../../broker/index.ts'
+import { cursorAfter } from './cursors.ts'
+import { type Known, KnownRuns } from './known-runs.ts'
+import { SharedEvent } from './shared-event.ts'
+import type { Sieve } from './sieve.ts'
+import type { LiveSources } from './sources.ts'
+
+export interface RunListener {
+  offer(entry: Entry, events: readonly SharedEvent[]): void
+}
+
+/** A place among the listeners of a run. */
+export interface RunSeat {
+  /** The newest revision of the run that was handed on since the first of them came; 0 for none. */
+  readonly rev: Rev
+  leave(): void
+}
+
+export interface SieveListener {
+  /** `events` are those that pass; there may be none. */
+  offer(entry: Entry, events: readonly SharedEvent[]): void
+}
+
+interface RunTopic {
+  rev: Rev
+  readonly listeners: Set<RunListener>
+}
+
+interface SieveTopic {
+  readonly sieve: Sieve
+  readonly listeners: Set<SieveListener>
+}
+
+/** The events of an entry, to be shared. */
+export function shared(sources: LiveSources, entry: Entry): readonly SharedEvent[] {
+  const events = sources.eventsOf(entry)
+  return events.map(
+    (event, index) => new SharedEvent(entry.subject, event, cursorAfter(entry, index, events.length)),
+  )
+}
+
+export class Hub {
+  readonly #sources: LiveSources
+  readonly #known: KnownRuns
+  readonly #runs = new Map<string, RunTopic>()
+  readonly #sieves = new Map<string, SieveTopic>()
+  readonly #leave: () => void
+
+  constructor(sources: LiveSources) {
+    this.#sources = sources
+    this.#known = new KnownRuns(sources.runs)
+    this.#leave = sources.feed.listen((entries) => this.#took(entries))
+  }
+
+  /** The newest entry that listeners have heard of. */
+  get position(): Cursor {
+    return this.#sources.feed.position
+  }
+
+  attach(run: string, listener: RunListener): RunSeat {
+    const topic = this.#runs.get(run) ?? { rev: 0, listeners: new Set() }
+    this.#runs.set(run, topic)
+    topic.listeners.add(listener)
+    return {
+      get rev() {
+        return topic.rev
+      },
+      leave: () => {
+        topic.listeners.delete(listener)
+        if (topic.listeners.size === 0 && this.#runs.get(run) === topic) this.#runs.delete(run)
+      },
+    }
+  }
+
+  /** Gives what ends it. Sieves of the same key are one. */
+  attachSieve(sieve: Sieve, listener: SieveListener): () => void {
+    const topic = this.#sieves.get(sieve.key) ?? { sieve, listeners: new Set() }
+    this.#sieves.set(sieve.key, topic)
+    topic.listeners.add(listener)
+    return () => {
+      topic.listeners.delete(listener)
+      if (topic.listeners.size === 0 && this.#sieves.get(sieve.key) === topic) this.#sieves.delete(sieve.key)
+    }
+  }
+
+  close(): void {
+    this.#leave()
+    this.#runs.clear()
+    this.#sieves.clear()
+  }
+
+  #took(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      const topic = this.#runs.get(entry.subject)
+      if (topic === undefined && this.#sieves.size === 0) continue
+      const events = shared(this.#sources, entry)
+      if (topic !== undefined) {
+        topic.rev = entry.rev
+        for (const listener of topic.listeners) listener.offer(entry, events)
+      }
+      if (this.#sieves.size > 0) this.#sift(entry, events, this.#known.see(entry.subject, events))
+    }
+  }
+
+  #sift(entry: Entry, events: readonly SharedEvent[], known: Known): void {
+    for (const { sieve, listeners } of this.#sieves.values()) {
+      const passed = sieve.pass(events, known)
+      for (const listener of listeners) listener.offer(entry, passed)
+    }
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * What waits for one connection. A client that reads as fast as things happen never has anything here; one that does not
+ * gets the newest of what can be overtaken, and in the end loses whole subscriptions, aloud.
+ *
+ * Invariants
+ * (O1) The events that wait, here and behind the exit, stay within the limits. Answers and snapshots always have room:
+ *      a client asks for those one by one.
+ * (O2) What was put in leaves in that order. An event of a key is overtaken only by a later one of that key.
+ * (O3) A lane whose events were dropped hears of it once, and has nothing waiting afterwards; it says itself what is missing.
+ * (O4) An exit that takes nothing slows nobody else: nothing here waits for it.
+ */
+
+/** The way out to the client: a socket, a response. */
+export interface Exit {
+  /** Bytes handed over that have not left this process. */
+  readonly bufferedBytes: number
+  /** `sent` is called once, when the bytes have left or never will. */
+  write(bytes: Buffer, sent: () => void): void
+}
+
+/** Whose events they are: a subscription. */
+export interface Lane {
+  /** The event with this cursor was handed to the exit. */
+  left(cursor: string): void
+  /** Its events that waited are gone (O3). */
+  dropped(): void
+}
+
+export interface OutboxLimits {
+  readonly bufferBytes: number
+  readonly bufferFrames: number
+  readonly highWaterBytes: number
+}
+
+interface Item {
+  readonly bytes: Buffer
+  /** Undefined for answers. */
+  readonly lane: Lane | undefined
+  /** What it can be overtaken by, among its lane's. */
+  readonly key: string | undefined
+  readonly cursor: string
+}
+
+export class Outbox {
+  readonly #exit: Exit
+  readonly #limits: OutboxLimits
+  #items: Item[] = []
+  #next = 0
+  /** Of events: those that wait here, and those that the exit has not let go. (O1) */
+  #events = 0
+  #eventBytes = 0
+  #isClosed = false
+  #whenReady: (() => void)[] = []
+
+  constructor(exit: Exit, limits: OutboxLimits) {
+    this.#exit = exit
+    this.#limits = limits
+  }
+
+  /** Whether the exit takes more at once. */
+  get isFlowing(): boolean {
+    return this.#waiting === 0 && this.#exit.bufferedBytes < this.#limits.highWaterBytes
+  }
+
+  /** An answer: it always has room. */
+  say(bytes: Buffer): void {
+    this.#put({ bytes, lane: undefined, key: undefined, cursor: '' })
+  }
+
+  /** An event of a lane. */
+  tell(lane: Lane, bytes: Buffer, cursor: string, key?: string): void {
+    this.#put({ bytes, lane, cursor, key })
+    if (this.#isOver()) this.#makeRoom()
+  }
+
+  /** Resolves once the exit takes more at once, or never will. */
+  ready(): Promise<void> {
+    if (this.isFlowing || this.#isClosed) return Promise.resolve()
+    return new Promise((resolve) => this.#whenReady.push(resolve))
+  }
+
+  /** Forgets what waits of a lane. */
+  forget(lane: Lane): void {
+    this.#keep((item) => item.lane !== lane)
+  }
+
+  /** The exit is gone. */
+  close(): void {
+    this.#isClosed = true
+    this.#keep(() => false)
+    this.#tellReady()
+  }
+
+  get #waiting(): number {
+    return this.#items.length - this.#next
+  }
+
+  #put(item: Item): void {
+    if (this.#isClosed) return
+    this.#count(item, 1)
+    if (this.isFlowing) this.#hand(item)
+    else this.#items.push(item)
+  }
+
+  #hand(item: Item): void {
+    item.lane?.left(item.cursor)
+    this.#exit.write(item.bytes, () => {
+      this.#count(item, -1)
+      this.#pump()
+    })
+  }
+
+  #count({ bytes, lane }: Item, sign: 1 | -1): void {
+    if (lane === undefined) return
+    this.#events += sign
+    this.#eventBytes += sign * bytes.length
+  }
+
+  #pump(): void {
+    while (this.#waiting > 0 && this.#exit.bufferedBytes < this.#limits.highWaterBytes) {
+      const item = this.#items[this.#next++]
+      if (item === undefined) break
+      this.#hand(item)
+    }
+    if (this.#next === this.#items.length) {
+      this.#items = []
+      this.#next = 0
+    }
+    if (this.isFlowing) this.#tellReady()
+  }
+
+  #tellReady(): void {
+    for (const resolve of this.#whenReady.splice(0)) resolve()
+  }
+
+  #isOver(share = 1): boolean {
+    const { bufferBytes, bufferFrames } = this.#limits
+    return this.#eventBytes > bufferBytes * share || this.#events > bufferFrames * share
+  }
+
+  /** (O1) Down to half, so that it is not done again for every event. */
+  #makeRoom(): void {
+    this.#overtake()
+    while (this.#isOver(0.5)) {
+      const lane = this.#widest()
+      if (lane === undefined) return
+      this.forget(lane)
+      lane.dropped() // (O3)
+    }
+  }
+
+  /** (O2) */
+  #overtake(): void {
+    const newest = new Map<Lane, Set<string>>()
+    const kept: Item[] = []
+    for (let index = this.#items.length - 1; index >= this.#next; index--) {
+      const item = this.#items[index]
+      if (item === undefined) continue
+      const { lane, key } = item
+      if (lane !== undefined && key !== undefined) {
+        const keys = newest.get(lane) ?? new Set()
+        if (keys.has(key)) {
+          this.#count(item, -1)
+          continue
+        }
+        newest.set(lane, keys.add(key))
+      }
+      kept.push(item)
+    }
+    this.#items = kept.reverse()
+    this.#next = 0
+  }
+
+  #widest(): Lane | undefined {
+    const bytes = new Map<Lane, number>()
+    for (let index = this.#next; index < this.#items.length; index++) {
+      const item = this.#items[index]
+      if (item?.lane === undefined) continue
+      bytes.set(item.lane, (bytes.get(item.lane) ?? 0) + item.bytes.length)
+    }
+    let widest: Lane | undefined
+    for (const [lane, width] of bytes) {
+      if (widest === undefined || width > (bytes.get(widest) ?? 0)) widest = lane
+    }
+    return widest
+  }
+
+  #keep(wanted: (item: Item) => boolean): void {
+    const kept: Item[] = []
+    for (const item of this.#items.slice(this.#next)) {
+      if (wanted(item)) kept.push(item)
+      else this.#count(item, -1)
+    }
+    this.#items = kept
+    this.#next = 0
+  }
+}

@@ -1,0 +1,55 @@
+/** Answers to frames, the good and the bad. */
+
+import type { Fault, ReplyError, ReplyFrame, SignalAnswer } from '../../api/index.ts'
+import { CallboardError, isCallboardError } from '../../core/index.ts'
+
+/** What became of a signal. */
+export function replyTo(id: number, answer: SignalAnswer): ReplyFrame {
+  const { outcome, state, rev, reason, legalSignals, errors, retryAfterMs } = answer
+  if (outcome === 'applied' || outcome === 'accepted')
+    return { op: 'reply', id, ok: true, outcome, state, ...(rev === undefined ? {} : { rev }) }
+  const message =
+    reason ??
+    (outcome === 'wait' ? 'The run cannot take it yet. Try again later.' : 'The run does not take it.')
+  return {
+    op: 'reply',
+    id,
+    ok: false,
+    error: {
+      code: outcome === 'wait' ? 'CB_E_BUSY' : 'CB_E_SIGNAL_REJECTED',
+      message,
+      ...(errors === undefined ? {} : { errors }),
+      ...(legalSignals === undefined ? {} : { legalSignals }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    },
+  }
+}
+
+/** An error as a client may see it: what nobody thought of stays in the gateway's own log. */
+export function replyError(error: unknown): ReplyError {
+  if (!isCallboardError(error))
+    return { code: 'CB_E_BUG', message: 'Something went wrong in the gateway; see its log.' }
+  const { issues } = error.details
+  const errors = Array.isArray(issues) ? issues.filter(isFault) : []
+  return { code: error.code, message: error.message, ...(errors.length === 0 ? {} : { errors }) }
+}
+
+export function invalidFrame(faults: readonly Fault[]): CallboardError {
+  const lines = faults
+    .map(({ path, message }) => `\n  ${path === '' ? 'the frame' : path}: ${message}`)
+    .join('')
+  return new CallboardError('CB_E_REQUEST_INVALID', `This frame cannot be used:${lines}`, {
+    details: { issues: faults },
+  })
+}
+
+function isFault(value: unknown): value is Fault {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'path' in value &&
+    typeof value.path === 'string' &&
+    'message' in value &&
+    typeof value.message === 'string'
+  )
+}

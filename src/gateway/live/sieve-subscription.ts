@@ -1,0 +1,199 @@
+/**
+ * One client's subscription to the events of many runs. From a cursor it goes through the log by itself until it is
+ * where the hub is, then takes what the hub offers.
+ *
+ * Invariants
+ * (S1) Events leave in the log's order, each once: what the client has, or was given from the log, is passed by when the
+ *      hub offers it.
+ * (S2) It is live only when nothing lies between what it took and what the hub handed on.
+ * (S3) A client that does not keep up is told what it misses as a gap; meanwhile nothing of this waits for it.
+ */
+
+import type { Cursor, Entry } from '../../broker/index.ts'
+import { type Place, placeOf } from './cursors.ts'
+import { entryAt } from './find-place.ts'
+import { type Hub, type SieveListener, shared } from './hub.ts'
+import { factsIn, KnownRuns } from './known-runs.ts'
+import type { Lane } from './outbox.ts'
+import type { SharedEvent } from './shared-event.ts'
+import type { Sieve } from './sieve.ts'
+import type { LiveSources, RunFacts, Wants } from './sources.ts'
+import type { Voice } from './voice.ts'
+
+type Phase =
+  | { readonly is: 'opening' }
+  | { readonly is: 'catching' }
+  | { readonly is: 'live' }
+  | { readonly is: 'behind' }
+  | { readonly is: 'over' }
+
+export interface SieveSubscriptionOptions {
+  readonly sources: LiveSources
+  readonly hub: Hub
+  readonly voice: Voice
+  readonly wants: Wants
+}
+
+export class SieveSubscription implements Lane, SieveListener {
+  readonly #sieve: Sieve
+  readonly #options: SieveSubscriptionOptions
+  #phase: Phase = { is: 'opening' }
+  #leave = () => {}
+  /** Everything up to here was taken. */
+  #at: Cursor
+  /** The hub was behind when it was joined: what it offers up to here was taken. */
+  #passBy: Cursor | undefined
+  #left: string
+
+  constructor(sieve: Sieve, options: SieveSubscriptionOptions) {
+    this.#sieve = sieve
+    this.#options = options
+    this.#at = options.hub.position
+    this.#left = this.#at
+  }
+
+  /**
+   * Begins after `after`: a cursor, `start`, or `tail`.
+   *
+   * @throws CB_E_CURSOR_INVALID, CB_E_CURSOR_LOST, and what the broker throws; it is over then
+   */
+  async open(after: string): Promise<void> {
+    const { voice } = this.#options
+    if (after === 'tail') {
+      voice.begun(this.#at)
+      return this.#join()
+    }
+    this.#left = after
+    try {
+      await this.#follow(after)
+    } catch (error) {
+      this.close()
+      throw error
+    }
+  }
+
+  offer(entry: Entry, events: readonly SharedEvent[]): void {
+    if (this.#phase.is !== 'live') return
+    if (this.#passBy !== undefined) {
+      if (this.#options.sources.log.compare(entry.cursor, this.#passBy) <= 0) return // (S1)
+      this.#passBy = undefined
+    }
+    this.#at = entry.cursor
+    this.#give(events)
+  }
+
+  left(cursor: string): void {
+    this.#left = cursor
+  }
+
+  /** (S3) */
+  dropped(): void {
+    if (this.#phase.is === 'over') return
+    this.#phase = { is: 'behind' }
+    this.#leave()
+    this.#resume().catch((error: unknown) => this.#broke(error))
+  }
+
+  close(): void {
+    if (this.#phase.is === 'over') return
+    this.#phase = { is: 'over' }
+    this.#leave()
+    this.#options.voice.forget(this)
+  }
+
+  #give(events: readonly SharedEvent[]): void {
+    const { voice, wants } = this.#options
+    for (const event of events) {
+      if (event.isWanted(wants)) voice.event(this, event)
+      if (this.#phase.is === 'behind') return
+    }
+  }
+
+  /** (S2) From here on the hub has all that comes. */
+  #join(): void {
+    const { hub, sources } = this.#options
+    const isAhead = this.#at !== hub.position && sources.log.compare(this.#at, hub.position) > 0
+    this.#passBy = isAhead ? this.#at : undefined
+    this.#phase = { is: 'live' }
+    this.#leave = hub.attachSieve(this.#sieve, this)
+  }
+
+  async #follow(after: string): Promise<void> {
+    const { hub, sources, voice } = this.#options
+    const known = new KnownRuns(sources.runs)
+    const place = after === 'start' ? undefined : placeOf(after)
+    if (place !== undefined) this.#at = place.entry
+    const isThere = () => sources.log.compare(this.#at, hub.position) >= 0
+    const isAtTail = place !== undefined && isThere()
+    const phase: Phase = { is: 'catching' }
+    const begun = Promise.withResolvers<void>()
+    this.#phase = phase
+    if (!isAtTail) {
+      const following = await sources.log.follow(
+        { partitions: 'all' },
+        place?.entry ?? 'start',
+        async (entries) => {
+          await begun.promise
+          for (const entry of entries) {
+            if (!voice.isReady) await voice.ready()
+            if (this.#phase !== phase) return
+            await this.#sift(entry, known, 0)
+            if (this.#phase !== phase) return
+            this.#at = entry.cursor
+          }
+          if (isThere()) this.#join()
+        },
+      )
+      this.#leave = () => void following.stop()
+      following.ended.catch((error: unknown) => this.#phase === phase && this.#broke(error))
+    }
+    if (this.#phase !== phase) return this.#leave()
+    voice.begun(after)
+    await this.#finishEntry(place, known)
+    if (isAtTail && this.#phase === phase) this.#join()
+    begun.resolve()
+  }
+
+  /** What the client has not seen of the entry it is inside of. */
+  async #finishEntry(place: Place | undefined, known: KnownRuns): Promise<void> {
+    if (place?.inside === undefined) return
+    const { run, rev, seen } = place.inside
+    const entry = await entryAt(this.#options.sources.log, run, rev)
+    if (entry?.cursor === place.entry) await this.#sift(entry, known, seen)
+  }
+
+  async #sift(entry: Entry, known: KnownRuns, seen: number): Promise<void> {
+    const events = shared(this.#options.sources, entry)
+    const run = entry.subject
+    const { facts, before } = known.see(run, events)
+    const passed = this.#sieve.pass(events, { facts: facts ?? (await this.#factsOf(run, known)), before })
+    if (this.#phase.is === 'catching') this.#give(passed.filter((event) => events.indexOf(event) >= seen))
+  }
+
+  /** From its first entry, where this gateway has not come to yet; an archived run has none. */
+  async #factsOf(run: string, known: KnownRuns): Promise<RunFacts | undefined> {
+    const { sources } = this.#options
+    const first = await entryAt(sources.log, run, 1)
+    const facts = first && factsIn(shared(sources, first))
+    if (facts !== undefined) known.learn(run, facts)
+    return facts
+  }
+
+  /** (S3) */
+  async #resume(): Promise<void> {
+    const { hub, voice } = this.#options
+    await voice.ready()
+    if (this.#phase.is !== 'behind') return
+    const from = this.#left
+    this.#at = hub.position
+    this.#left = this.#at
+    voice.gap({ from, to: this.#at, reason: 'slow-client' })
+    this.#join()
+  }
+
+  #broke(error: unknown): void {
+    if (this.#phase.is === 'over') return
+    this.close()
+    this.#options.voice.broken(error)
+  }
+}

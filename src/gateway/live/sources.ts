@@ -1,0 +1,95 @@
+/** What the live room lives on. The gateway gives it; the room itself keeps nothing that could not be thrown away. */
+
+import type {
+  EventFrame,
+  FlowRun,
+  LiveKind,
+  LogLevel,
+  RunSnapshot,
+  SignalAnswer,
+  SignalFrame,
+  StartFrame,
+  StateName,
+  Worker,
+  WorkerChange,
+} from '../../api/index.ts'
+import type { Cursor, Entry, Log, Rev } from '../../broker/index.ts'
+import type { Principal } from '../access/index.ts'
+
+type RunFrame = Exclude<EventFrame, { kind: 'worker' }>
+
+/** Something that happened to a run, as an entry of its log says it. */
+export type Happening = {
+  [Kind in LiveKind]: {
+    readonly kind: Kind
+    /** ISO 8601. */
+    readonly at: string
+    readonly data: Extract<RunFrame, { kind: Kind }>['data']
+  }
+}[LiveKind]
+
+/** The gateway's one following of the log, handed on. */
+export interface Feed {
+  /** The newest entry that was handed on, or where following began. */
+  readonly position: Cursor
+  /** Hears of every entry from now on, in the log's order; returns what ends that. */
+  listen(listener: (entries: readonly Entry[]) => void): () => void
+}
+
+/** What a filter asks about a run that does not change while it lives. */
+export type RunFacts = Pick<
+  FlowRun,
+  'id' | 'flow' | 'name' | 'tags' | 'deployment' | 'parent' | 'root' | 'queue' | 'expectedStartTime'
+>
+
+/** A run at one position of the log. */
+export interface RunPicture {
+  readonly snapshot: RunSnapshot
+  /** Everything of the run up to here is in the snapshot, and nothing after it. */
+  readonly rev: Rev
+  readonly cursor: Cursor
+}
+
+/** What is known of runs without opening their logs. It may lag behind the log. */
+export interface RunDirectory {
+  /** Undefined when it knows of no such run. */
+  facts(run: string): RunFacts | undefined
+  /** The state it knows of, and the revision it is of. */
+  head(run: string): { readonly rev: Rev; readonly state: StateName } | undefined
+  /** Not older than revision `atLeast`; undefined when it cannot be had in time. */
+  picture(run: string, atLeast: Rev): Promise<RunPicture | undefined>
+}
+
+/** The workers that are alive. */
+export interface WorkerDirectory {
+  all(): readonly Worker[]
+  /** Returns what ends that. */
+  onChange(listener: (change: WorkerChange) => void): () => void
+}
+
+/** What clients ask the gateway to do, if they may. Refusals are thrown as coded errors. */
+export interface Commands {
+  /** @throws CB_E_FORBIDDEN, CB_E_RUN_MISSING, CB_E_BUSY, … */
+  signal(frame: SignalFrame, principal: Principal, address: string): Promise<SignalAnswer>
+  /** @throws CB_E_FORBIDDEN, CB_E_PARAMETERS_INVALID, … */
+  start(
+    frame: StartFrame,
+    principal: Principal,
+    address: string,
+  ): Promise<{ readonly run: string; readonly existing: boolean }>
+}
+
+export interface LiveSources {
+  readonly log: Pick<Log, 'compare' | 'end' | 'follow' | 'last' | 'read'>
+  readonly feed: Feed
+  readonly runs: RunDirectory
+  readonly workers: WorkerDirectory
+  /** What an entry says, in order. Always the same for the same entry. */
+  eventsOf(entry: Entry): readonly Happening[]
+}
+
+/** What of a subscription's events is wanted. */
+export interface Wants {
+  readonly kinds: ReadonlySet<LiveKind> | undefined
+  readonly level: LogLevel | undefined
+}

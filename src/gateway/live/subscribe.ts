@@ -1,0 +1,61 @@
+/** From what a client asks to follow to the subscription that does it, if the client may. */
+
+import type { LiveKind, SubscribeFrame } from '../../api/index.ts'
+import type { Deps } from '../../core/index.ts'
+import { demand, demandRun, demandUnbound, mayTouch, type Principal, viewOf } from '../access/index.ts'
+import type { Hub } from './hub.ts'
+import { RunSubscription } from './run-subscription.ts'
+import { eventSieve, runSieve } from './sieve.ts'
+import { SieveSubscription } from './sieve-subscription.ts'
+import type { LiveSources, RunFacts, Wants } from './sources.ts'
+import type { Voice } from './voice.ts'
+import { WorkerSubscription } from './worker-subscription.ts'
+
+export interface Subscription {
+  close(): void
+}
+
+export interface Opening {
+  readonly subscription: Subscription
+  /** Rejects when it cannot begin; it is closed then. */
+  readonly opened: Promise<void>
+}
+
+export interface SubscribeOptions {
+  readonly deps: Deps
+  readonly sources: LiveSources
+  readonly hub: Hub
+  readonly voice: Voice
+}
+
+type Asked = Pick<SubscribeFrame, 'to' | 'kinds' | 'after' | 'level'>
+
+/** @throws CB_E_FORBIDDEN, CB_E_RUN_MISSING */
+export function openSubscription(asked: Asked, principal: Principal, options: SubscribeOptions): Opening {
+  demand(principal, 'read')
+  const { sources } = options
+  const { to, after = 'tail' } = asked
+  const may = (run: RunFacts) => mayTouch(principal, run)
+  if ('run' in to) {
+    demandRun(principal, to.run, sources.runs.facts(to.run))
+    const subscription = new RunSubscription(to.run, { ...options, wants: wantsOf(asked) })
+    return { subscription, opened: subscription.open(after) }
+  }
+  if ('workers' in to) {
+    demandUnbound(principal)
+    const subscription = new WorkerSubscription(sources.workers, options.voice, options.deps)
+    subscription.open()
+    return { subscription, opened: Promise.resolve() }
+  }
+  const [sieve, kind] =
+    'runs' in to
+      ? [runSieve(to.runs, may, viewOf(principal)), 'state' as const]
+      : [eventSieve(to.events, may, viewOf(principal)), 'event' as const]
+  const subscription = new SieveSubscription(sieve, { ...options, wants: wantsOf(asked, [kind]) })
+  return { subscription, opened: subscription.open(after) }
+}
+
+function wantsOf({ kinds, level }: Asked, usual?: readonly LiveKind[]): Wants {
+  const wanted = kinds ?? usual
+  return { kinds: wanted && new Set(wanted), level }
+}
