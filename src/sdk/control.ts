@@ -5,6 +5,7 @@ import { type DurationInput, loadSettings, systemDeps } from '../core/index.ts'
 import { atBroker } from './at-broker.ts'
 import type { FlowRunHandle, SignalOptions } from './handle.ts'
 import { parts } from './parts.ts'
+import type { RunDeploymentOptions } from './run-deployment.ts'
 import type { State } from './state.ts'
 
 /** Speaks with the runs of one broker. */
@@ -62,6 +63,23 @@ export function cancelFlowRun(
 /** Runs an ended run again; tasks that completed keep their results. @throws CB_E_SIGNAL_REJECTED */
 export function retryFlowRun(id: string, options: SignalOptions = {}): Promise<Answer> {
   return tellRun(id, 'retry', options)
+}
+
+/**
+ * Starts a run of a deployment, `flow/name`, and waits for its end; gives a handle. Inside a flow it is a child run.
+ *
+ * ```ts
+ * const run = await runDeployment('weather/prod', { parameters: { lat: 52.5 }, timeout: '10m' })
+ * ```
+ *
+ * @throws CB_E_CATALOG_MISSING, CB_E_PARAMETERS_INVALID with every issue and its path; what its code throws is thrown by
+ * `result()`
+ */
+export async function runDeployment<R = unknown>(
+  deployment: string,
+  options: RunDeploymentOptions = {},
+): Promise<FlowRunHandle<R>> {
+  return (await import('./run-deployment.ts')).startDeployment<R>(deployment, options)
 }
 
 /** Sends one signal: from inside of a run by its own broker, else by this process's engine. */

@@ -3,16 +3,15 @@
  * longer than a moment. `local-engine.ts` opens one for scripts, the test kit one on a virtual clock.
  */
 
-import { createHost, type Host, type HostSettings, isTerminalTag, type Runner } from '../actors/index.ts'
+import { createHost, type Host, type HostOptions, type HostSettings, isTerminalTag } from '../actors/index.ts'
 import { type Deps, mintId, type Service, service } from '../core/index.ts'
 import { createScheduler, type Scheduler, type SchedulerOptions } from '../scheduler/index.ts'
 import { bringAllParts } from './all-parts.ts'
 import type { Environment } from './environment.ts'
 import type { FlowDefinition } from './flow-definition.ts'
 import type { FlowRunHandle, StartOptions } from './handle.ts'
-import { startInline } from './inline.ts'
 import { newRun } from './new-run.ts'
-import { flowNamed } from './registry.ts'
+import { registryRunner } from './registry-runner.ts'
 import { RunClient, stateOfRun } from './run-client.ts'
 import type { State } from './state.ts'
 
@@ -33,6 +32,10 @@ export interface EngineOptions {
   readonly scheduler?: SchedulerOptions | false
 }
 
+export interface AnotherHost extends Pick<HostOptions, 'limitsOf'> {
+  readonly settings: Partial<HostSettings> & Pick<HostSettings, 'queues'>
+}
+
 export interface Engine {
   /** Starts it and stops it. */
   readonly life: Service
@@ -44,6 +47,8 @@ export interface Engine {
   run(flow: FlowDefinition, parameters: unknown, options?: EngineStart): Promise<State>
   /** Starts a run here, or at its time; gives a handle once it exists. */
   start<R>(flow: FlowDefinition, parameters: unknown, options?: EngineStart): Promise<FlowRunHandle<R>>
+  /** A host beside its own, with the same leases, to be started and stopped by whoever asks for it. */
+  anotherHost(options: AnotherHost): Host
   /** Does something that it is needed for: it counts as waited for until that is over. */
   during<T>(work: () => Promise<T>): Promise<T>
   /** How many calls wait for something. */
@@ -61,10 +66,11 @@ export function createEngine({
   scheduler: schedulerOptions,
 }: EngineOptions): Engine {
   const { broker, deps, settings } = env
+  const runners = [registryRunner(env)]
   const host = createHost({
     broker,
     deps: quiet,
-    runners: [registryRunner(env)],
+    runners,
     settings: { queues: [settings.queue], ...hostSettings },
   })
   const scheduler = schedulerOptions === false ? undefined : createScheduler(broker, quiet, schedulerOptions)
@@ -112,6 +118,14 @@ export function createEngine({
     get waiting() {
       return waiting
     },
+    anotherHost: ({ settings: own, ...options }) =>
+      createHost({
+        broker,
+        deps: quiet,
+        runners,
+        settings: { ...hostSettings, worker: mintId(deps), ...own },
+        ...options,
+      }),
     during,
     run: (flow, parameters, options = {}) =>
       during(async () => {
@@ -125,15 +139,6 @@ export function createEngine({
       if (countsStarted) void untilEnd(run)
       return client.handle<R>(run)
     },
-  }
-}
-
-/** Runs the code of every flow that is defined in this process. */
-function registryRunner(env: Environment): Runner {
-  return {
-    kind: 'inline',
-    serves: (flow) => flowNamed(flow) !== undefined,
-    start: (start, host) => startInline(flowNamed(start.flow), env, start, host),
   }
 }
 

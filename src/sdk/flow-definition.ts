@@ -13,6 +13,8 @@ export interface FlowDefinition {
   readonly options: FlowOptions
   /** Undefined when it cannot be found out. */
   readonly version: string | undefined
+  /** That defines it; undefined when it cannot be found out. */
+  readonly file?: string | undefined
   /** Made of a task that was called outside of a flow: what it calls is all there is to the run. */
   readonly ofTask?: true
 }
@@ -26,5 +28,5 @@ export function defineFlow(fn: AnyFunction, options: FlowOptions, file: string |
       'CB_E_DEFINITION_INVALID',
       `The function of flow '${name}' takes ${fn.length} arguments. A flow takes one object: async ({ lat, lon }) => …`,
     )
-  return { kind: 'flow', name, fn, options, version: options.version ?? fileVersion(file) }
+  return { kind: 'flow', name, fn, options, version: options.version ?? fileVersion(file), file }
 }

@@ -1,6 +1,7 @@
 /** `flow()`: makes a function a flow. */
 
 import { currentEngine } from './current-engine.ts'
+import type { DeployOptions } from './deploy.ts'
 import { defineFlow, type FlowDefinition } from './flow-definition.ts'
 import type { FlowOptions } from './flow-options.ts'
 import { readForms } from './forms.ts'
@@ -10,6 +11,7 @@ import { parts } from './parts.ts'
 import { registerFlow } from './registry.ts'
 import type { InputOf, OutputOf, StandardSchema } from './schema.ts'
 import { scopes } from './scope.ts'
+import type { ServeOptions, Serving } from './serve.ts'
 import type { State } from './state.ts'
 import { callingFile } from './version.ts'
 
@@ -40,6 +42,20 @@ export interface Flow<A extends readonly unknown[], R> {
   withState(...args: A): Promise<State<R>>
   /** Starts a run and gives a handle to it, once the run exists. */
   start(...args: StartArguments<A>): Promise<FlowRunHandle<R>>
+  /**
+   * Registers a deployment, so that workers run it and others start it by its id; gives the id, `flow/name`. The same
+   * name again puts it in the place of the one that is there.
+   *
+   * @throws CB_E_CATALOG_INVALID, CB_E_CATALOG_MISSING when there is no such pool or queue
+   */
+  deploy(options?: DeployOptions): Promise<string>
+  /**
+   * Registers a deployment and runs it in this process until it is stopped, by `stop()` or by SIGINT or SIGTERM. Resolves
+   * once it takes runs.
+   *
+   * @throws CB_E_CATALOG_INVALID
+   */
+  serve(options?: ServeOptions): Promise<Serving>
   /** A copy with other options. */
   with(options: Omit<FlowOptions, 'name' | 'parameters'>): Flow<A, R>
 }
@@ -84,6 +100,13 @@ export function flow(
   return makeFlow(definition)
 }
 
+const definitions = new WeakMap<object, FlowDefinition>()
+
+/** What a flow was made of; undefined for anything else, and for the flow of another copy of this package. */
+export function definitionOf(value: unknown): FlowDefinition | undefined {
+  return typeof value === 'function' ? definitions.get(value) : undefined
+}
+
 function makeFlow(definition: FlowDefinition): Flow<readonly unknown[], unknown> {
   const { name, fn, options, version } = definition
   const withState = async (...[parameters]: readonly unknown[]): Promise<State> => {
@@ -105,12 +128,21 @@ function makeFlow(definition: FlowDefinition): Flow<readonly unknown[], unknown>
       const engine = await currentEngine()
       return engine.start(definition, parameters, startOptions)
     },
+    deploy: async (deployOptions: DeployOptions = {}) =>
+      (await import('./deploy.ts')).deploy(definition, deployOptions),
+    serve: async (serveOptions: ServeOptions = {}) =>
+      (await import('./serve.ts')).serve(definition, serveOptions),
     with: (other: Omit<FlowOptions, 'name' | 'parameters'>) => {
-      const copy = { ...defineFlow(fn, { ...options, ...other, name }, undefined), version }
+      const copy = {
+        ...defineFlow(fn, { ...options, ...other, name }, undefined),
+        version,
+        file: definition.file,
+      }
       registerFlow(copy)
       return makeFlow(copy)
     },
   })
   Object.defineProperty(made, 'name', { value: name })
+  definitions.set(made, definition)
   return made as Flow<readonly unknown[], unknown>
 }

@@ -103,10 +103,18 @@ function jsonSchemaOf(asked: AskedInput): JsonObject {
   if (plain !== undefined)
     return { type: 'object', properties: { value: { type: plain } }, required: ['value'] }
   if (!isStandardSchema(asked)) return asked as JsonObject
-  const json = asked['~standard'].jsonSchema?.input({ target: 'draft-2020-12' })
   // Without one the run cannot check the input itself; the code does, when it gets it.
-  const { $schema: _dialect, ...schema } = json ?? {}
-  return schema as JsonObject
+  return (parametersSchemaOf(asked) ?? {}) as JsonObject
+}
+
+/** What a schema takes, as JSON Schema, when it can say so. */
+export function parametersSchemaOf(
+  schema: StandardSchema<unknown, unknown>,
+): Record<string, unknown> | undefined {
+  const json = schema['~standard'].jsonSchema?.input({ target: 'draft-2020-12' })
+  if (json === undefined) return undefined
+  const { $schema: _dialect, ...rest } = json
+  return rest
 }
 
 /** What the code gets for an answer: parsed by the schema, unwrapped when it was a plain value. */

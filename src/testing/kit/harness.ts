@@ -192,6 +192,7 @@ class Harness implements TestHarness {
       get waiting() {
         return waiting()
       },
+      anotherHost: (options) => present().anotherHost(options),
       during: counted,
       run: (flow, parameters, options) =>
         counted(async () => client.wait(await this.#begin(flow, parameters, options))),
