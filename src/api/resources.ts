@@ -92,9 +92,20 @@ export const Worker = Type.Object(
     id: Text,
     /** The broker's queues that it takes runs from, the first one first. */
     queues: Type.Array(Type.String()),
+    status: Type.Enum(['ready', 'draining']),
     /** How many runs it hosts at most, and now. */
     slots: Count,
     hosted: Count,
+    /** What people call it, where it is and what it is; a script that hosts its own runs says nothing of this. */
+    name: Type.Optional(Type.String()),
+    host: Type.Optional(Type.String()),
+    pid: Type.Optional(Type.Integer()),
+    version: Type.Optional(Type.String()),
+    pools: Type.Optional(Type.Array(Type.String())),
+    /** The work queues it serves, `pool/queue`. */
+    workQueues: Type.Optional(Type.Array(Type.String())),
+    infrastructure: Type.Optional(Type.String()),
+    capabilities: Type.Optional(Type.Array(Type.String())),
     startedAt: Time,
     /** When its lease was last renewed. */
     lastSeenAt: Time,

@@ -59,13 +59,11 @@ const start = {
 export const StartDeployment = Type.Object(start, strict)
 export type StartDeployment = Static<typeof StartDeployment>
 
-/** A run of a flow, or of a deployment (`flow/name`): one of the two. */
+/** A run of a deployment (`flow/name`), or of a flow when only one of its deployments can be meant: one of the two. */
 export const StartRun = Type.Object(
   {
     flow: Type.Optional(Text),
     deployment: Type.Optional(Text),
-    /** Of a flow that is not deployed: the broker's queue that its workers take runs from. Default `default`. */
-    queue: Type.Optional(Text),
     ...start,
   },
   strict,
@@ -77,6 +75,8 @@ export const BulkBody = Type.Object(
     filter: RunFilter,
     /** Only count them. Default false. */
     dryRun: Type.Optional(Type.Boolean()),
+    /** `next` of the answer before. */
+    after: Type.Optional(RunId),
     signal: Type.Optional(SignalBody),
   },
   strict,
@@ -93,8 +93,9 @@ export const BulkAnswer = Type.Object(
     rejected: Count,
     rejections: Type.Array(Type.Object({ run: RunId, reason: Type.String() }, strict)),
     dryRun: Type.Boolean(),
-    /** More match than one call does: call again. */
+    /** More match than one call does: call again, with `next` as `after`. */
     more: Type.Boolean(),
+    next: Type.Optional(RunId),
   },
   strict,
 )

@@ -20,6 +20,12 @@ export interface ErrorRow {
 }
 
 export const ERRORS = {
+  CB_E_BODY_TOO_LARGE: {
+    kind: 'terminal',
+    status: 413,
+    meaning: 'The body of a request is larger than the gateway takes.',
+    remedy: 'Send less, or raise serverBodyLimit.',
+  },
   CB_E_BROKER_AUTH: {
     kind: 'terminal',
     status: 503,
@@ -313,6 +319,12 @@ export const ERRORS = {
     meaning: 'The result of a run was not stored, and the process that had it is gone.',
     remedy: 'Return something that can be stored, or leave persistResult on.',
   },
+  CB_E_ROUTE_UNKNOWN: {
+    kind: 'terminal',
+    status: 404,
+    meaning: 'The gateway has nothing at that path, for that method.',
+    remedy: 'Check the path and the method; /api/docs lists what there is.',
+  },
   CB_E_RUN_CANCELLED: {
     kind: 'terminal',
     status: 409,
@@ -336,6 +348,12 @@ export const ERRORS = {
     status: 404,
     meaning: 'There is no run of that id, or it is archived.',
     remedy: 'Check the id; archived runs can be read from the archive only.',
+  },
+  CB_E_RUN_NOT_ENDED: {
+    kind: 'conflict',
+    status: 409,
+    meaning: 'Something was asked of a run that can only be had once it has ended.',
+    remedy: 'Wait for its end, or cancel it first.',
   },
   CB_E_SETTING_INVALID: {
     kind: 'terminal',

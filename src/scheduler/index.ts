@@ -4,6 +4,7 @@
  * Imports core, the broker's port and the actors' records and rules.
  */
 
+export { archiveRun } from './archive-run.ts'
 export { SCHEDULER_BUCKET } from './membership.ts'
 export type { SchedulerOptions } from './options.ts'
 export { createScheduler, type Scheduler, type SchedulerStatus } from './scheduler.ts'

@@ -5,21 +5,13 @@
  * Invariants
  * (A1) A run is archived on top of the revision at which it was found terminal for long enough: one that was retried
  *      meanwhile is a conflict, and stays.
- * (A2) Its objects are deleted once its tombstone is in the log. A crash in between leaves objects that nobody needs.
- * (A3) Passing over the same entries again finds tombstones and does nothing.
+ * (A2) Passing over the same entries again finds tombstones and does nothing.
  */
 
-import {
-  decodeEntry,
-  encodeEntry,
-  isTerminalTag,
-  openRun,
-  RECORD_VERSION,
-  type RunState,
-  type TombstoneRecord,
-} from '../actors/index.ts'
+import { decodeEntry, isTerminalTag, openRun } from '../actors/index.ts'
 import type { Broker, Cursor, Entry } from '../broker/index.ts'
-import { type Deps, isJsonObject, type JsonValue, mintId, partitionOf } from '../core/index.ts'
+import { type Deps, partitionOf } from '../core/index.ts'
+import { archiveRun } from './archive-run.ts'
 import { settled } from './limiter.ts'
 import type { Partition } from './partition.ts'
 import type { SteadyClock } from './steady-clock.ts'
@@ -124,34 +116,11 @@ export class Retention {
   }
 
   async #archive(run: string, horizon: number): Promise<boolean> {
-    const { broker, deps } = this.#edge
+    const { broker, deps, time } = this.#edge
     const state = await openRun(broker, deps, run)
-    if (state === undefined || !isTerminalTag(state.state.tag) || state.state.at > horizon) return false // (A3)
-    const objects = await this.#objectsOf(state)
-    const records = encodeEntry({ k: 'head', v: RECORD_VERSION, snap: 0 }, [this.#tombstone(state)])
-    const { outcome } = await broker.log.archive(run, records, { expect: state.rev, nonce: mintId(deps) }) // (A1)
-    if (outcome !== 'appended') return false
-    await settled(objects, ARCHIVED_AT_ONCE, (key) => broker.objects.delete(key)) // (A2)
-    return true
-  }
-
-  #tombstone({ state }: RunState): TombstoneRecord {
-    return { k: 'tombstone', at: this.#edge.time.now(), s: state.tag, by: { channel: 'scheduler' } }
-  }
-
-  /** Every object that belongs to the run and to no other. */
-  async #objectsOf({ id, snapshotRev }: RunState): Promise<ReadonlySet<string>> {
-    const own = [`values.${id}.`, `snapshots.${id}.`]
-    const keys = new Set<string>(snapshotRev > 0 ? [`snapshots.${id}.${snapshotRev}`] : [])
-    const look = (value: JsonValue): void => {
-      if (Array.isArray(value)) for (const part of value) look(part)
-      if (!isJsonObject(value)) return
-      const { object } = value
-      if (typeof object === 'string' && own.some((prefix) => object.startsWith(prefix))) keys.add(object)
-      for (const part of Object.values(value)) look(part)
-    }
-    for await (const { records } of this.#edge.broker.log.read(id)) look(records)
-    return keys
+    if (state === undefined || !isTerminalTag(state.state.tag) || state.state.at > horizon) return false // (A2)
+    const by = { channel: 'scheduler' }
+    return (await archiveRun({ broker, deps }, state, { at: time.now(), by })) !== undefined // (A1)
   }
 }
 

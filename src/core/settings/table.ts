@@ -113,6 +113,10 @@ export const SETTINGS = {
     preset: '30s',
     meaning: 'A run that sleeps or waits longer than this leaves its process and is run again from its log.',
   },
+  profile: {
+    kind: is.text,
+    meaning: 'The profile whose settings hold. Unset: the one that `callboard profile use` made active.',
+  },
   recoveryAfter: {
     kind: is.duration({ min: '1s', max: '1h' }),
     preset: '10s',
@@ -137,6 +141,13 @@ export const SETTINGS = {
     kind: is.integer({ min: 0, max: 65_535 }),
     preset: 4200,
     meaning: 'The port that the gateway listens on; 0 for any free one.',
+  },
+  serverStore: {
+    kind: is.text,
+    preset: ({ home }: Surroundings) => `${home}/gateway`,
+    presetShown: 'the folder `gateway` in `home`',
+    meaning:
+      'The folder for what the gateway keeps of the log to find things fast, or `:memory:`. It can be deleted at any time.',
   },
   url: {
     kind: is.httpUrl(),

@@ -5,5 +5,6 @@
 
 export { eventsOf, type Happening } from './events.ts'
 export { ReadModel, type ReadModelFigures, type ReadModelOptions } from './read-model.ts'
+export { iso } from './states.ts'
 export { IN_MEMORY } from './store.ts'
 export { partsOfTaskRunId } from './views.ts'

@@ -1,0 +1,167 @@
+/**
+ * The gateway's one following of the log: first into the read model, then to everybody who listens.
+ *
+ * Invariants
+ * (F1) Whoever listens hears of an entry after the read model has it, in the log's order, each once.
+ * (F2) It goes on from where the read model is. When the broker does not know that place any more, or it never was, the
+ *      read model is made again from the start.
+ * (F3) It ends by `stop` only: whatever else ends a following is told of, and after a moment there is another.
+ */
+
+import type { Broker, Cursor, Entry, Following, Rev } from '../broker/index.ts'
+import {
+  CallboardError,
+  type Deps,
+  isCallboardError,
+  messageOf,
+  type Service,
+  service,
+  sleep,
+} from '../core/index.ts'
+import type { ReadModel } from './read-model/index.ts'
+
+export type FeedStatus =
+  /** Not all that was in the log when it began has been read. */
+  | { readonly is: 'catching-up' }
+  | { readonly is: 'live' }
+  | { readonly is: 'broken'; readonly reason: string }
+
+export interface Feed extends Service {
+  /** The newest entry that was handed on, or where following began. */
+  readonly position: Cursor
+  readonly status: FeedStatus
+  /** Hears of every entry from now on, in the log's order; returns what ends that. */
+  listen(listener: (entries: readonly Entry[]) => void): () => void
+  /** Resolves with `true` once that revision of the run was handed on, with `false` after `withinMs`. */
+  reached(run: string, rev: Rev, withinMs: number): Promise<boolean>
+}
+
+interface Waiter {
+  readonly rev: Rev
+  come(isThere: boolean): void
+}
+
+/** Between two followings, at first and at most. Milliseconds. */
+const AGAIN_AFTER_MS = 100
+const LONGEST_PAUSE_MS = 5_000
+
+export function createFeed(broker: Pick<Broker, 'log'>, model: ReadModel, deps: Deps): Feed {
+  const listeners = new Set<(entries: readonly Entry[]) => void>()
+  const waiters = new Map<string, Set<Waiter>>()
+  const stopping = new AbortController()
+  let position = model.cursor
+  let status: FeedStatus = { is: 'catching-up' }
+  let running: Promise<void> | undefined
+  const begun = Promise.withResolvers<void>()
+
+  function handle(entries: readonly Entry[]): void {
+    model.apply(entries)
+    position = entries.at(-1)?.cursor ?? position
+    for (const listener of listeners) tell(listener, entries) // (F1)
+    if (waiters.size > 0) for (const { rev, subject } of entries) arrived(subject, rev)
+    begun.resolve()
+  }
+
+  function tell(listener: (entries: readonly Entry[]) => void, entries: readonly Entry[]): void {
+    try {
+      listener(entries)
+    } catch (error) {
+      deps.logger.error({ error }, 'a listener of the gateway could not take an entry')
+    }
+  }
+
+  function arrived(run: string, rev: Rev): void {
+    for (const waiter of [...(waiters.get(run) ?? [])]) if (waiter.rev <= rev) waiter.come(true)
+  }
+
+  async function follow(): Promise<Following> {
+    const from = model.cursor ?? 'start'
+    position ??= await broker.log.end() // of an empty log; else the first batch says
+    const following = await broker.log.follow({ partitions: 'all' }, from, handle)
+    following.caughtUp.then(
+      () => {
+        status = { is: 'live' }
+        begun.resolve()
+      },
+      () => {}, // said where it ends
+    )
+    return following
+  }
+
+  async function run(): Promise<void> {
+    for (let pauseMs = AGAIN_AFTER_MS; !stopping.signal.aborted; pauseMs *= 2) {
+      try {
+        status = { is: 'catching-up' }
+        const following = await follow()
+        const stop = () => void following.stop()
+        stopping.signal.addEventListener('abort', stop, { once: true })
+        if (stopping.signal.aborted) stop()
+        await following.ended
+        stopping.signal.removeEventListener('abort', stop)
+        pauseMs = AGAIN_AFTER_MS
+      } catch (error) {
+        broken(error)
+      }
+      await sleep(deps.clock, Math.min(pauseMs, LONGEST_PAUSE_MS), stopping.signal).catch(() => {})
+    }
+  }
+
+  /** (F2) (F3) */
+  function broken(error: unknown): void {
+    if (stopping.signal.aborted) return
+    status = { is: 'broken', reason: messageOf(error) }
+    if (isCallboardError(error, 'CB_E_CURSOR_LOST') || isCallboardError(error, 'CB_E_CURSOR_INVALID')) {
+      deps.logger.warn({ error }, 'the log does not know where the read model is; it is made anew')
+      model.reset()
+      position = undefined
+    } else deps.logger.error({ error }, 'the log cannot be followed just now; it is tried again')
+  }
+
+  const life = service('The feed of the gateway', {
+    async start() {
+      running = run()
+      await Promise.race([begun.promise, running])
+    },
+    async stop() {
+      stopping.abort()
+      await running
+      for (const waiting of waiters.values()) for (const waiter of [...waiting]) waiter.come(false)
+    },
+  })
+
+  return {
+    ...life,
+    get position() {
+      if (position !== undefined) return position
+      throw new CallboardError(
+        'CB_E_STOPPED',
+        'The feed of the gateway was asked for its place before it was started.',
+      )
+    },
+    get status() {
+      return status
+    },
+    listen(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    reached(run, rev, withinMs) {
+      const known = model.runs.head(run)
+      if (known !== undefined && known.rev >= rev) return Promise.resolve(true)
+      return new Promise((resolve) => {
+        const waiting = waiters.get(run) ?? new Set()
+        const waiter: Waiter = {
+          rev,
+          come(isThere) {
+            timer.cancel()
+            waiting.delete(waiter)
+            if (waiting.size === 0) waiters.delete(run)
+            resolve(isThere)
+          },
+        }
+        const timer = deps.clock.setTimer(withinMs, () => waiter.come(false), { ref: false })
+        waiters.set(run, waiting.add(waiter))
+      })
+    },
+  }
+}
