@@ -138,24 +138,24 @@ export class Leases {
 
   /** What is given back meanwhile goes with the next write. What could not be written is tried at each renewal. */
   #giveBack(): Promise<void> {
-    this.#giving ??= this.#writeGiven().finally(() => {
-      this.#giving = undefined
-    })
+    if (this.#givenOf(this.#table.now).length === 0) return Promise.resolve()
+    this.#giving ??= this.#writeGiven()
     return this.#giving
   }
 
   async #writeGiven(): Promise<void> {
     try {
-      while (this.#givenOf(this.#table.now).length > 0) {
+      do {
         await Promise.resolve() // what is given back in the same turn goes together
         await this.#table.change((owners) => {
           const own = this.#givenOf(owners)
           return own.length === 0 ? owners : assigned(owners, own, undefined)
         })
-      }
+      } while (this.#givenOf(this.#table.now).length > 0)
     } catch (error) {
       this.#deps.logger.warn({ error }, 'partitions could not be given back; it is tried again')
     }
+    this.#giving = undefined
   }
 
   #givenOf(owners: Owners): readonly number[] {
@@ -168,19 +168,22 @@ export class Leases {
   /** One pass at a time; asked for during a pass, another one follows. */
   #balance(): Promise<void> {
     this.#balanceAgain = true
-    this.#balancing ??= this.#passes().finally(() => {
-      this.#balancing = undefined
-    })
+    this.#balancing ??= this.#passes()
     return this.#balancing
   }
 
   async #passes(): Promise<void> {
-    while (this.#balanceAgain && this.#phase === 'running') {
-      this.#balanceAgain = false
-      const quota = quotaOf(this.#options.self, this.#membership.members())
-      const kept = [...this.#held].filter((partition) => !this.#leaving.has(partition))
-      if (kept.length < quota) await this.#take(quota - kept.length)
-      else if (kept.length > quota) this.#shed(kept, kept.length - quota)
+    await Promise.resolve() // many changes come in one turn
+    try {
+      while (this.#balanceAgain && this.#phase === 'running') {
+        this.#balanceAgain = false
+        const quota = quotaOf(this.#options.self, this.#membership.members())
+        const kept = [...this.#held].filter((partition) => !this.#leaving.has(partition))
+        if (kept.length < quota) await this.#take(quota - kept.length)
+        else if (kept.length > quota) this.#shed(kept, kept.length - quota)
+      }
+    } finally {
+      this.#balancing = undefined
     }
   }
 

@@ -6,6 +6,8 @@
  *    ▲                        │ LET_GO: lettingGo        │                        │
  *    └────────────────────────┴───────── LOST ───────────┴────────────────────────┘
  *
+ * It may be ours again before it is known that it was given back: then ACQUIRED leads from `lettingGo` to `takingOver`.
+ *
  * Invariants
  * (C1) Nothing is performed or fired outside `holding`.
  * (C2) A lost partition is dropped at once, whatever was under way: somebody else may have it.
@@ -65,7 +67,13 @@ export const partitionMachine = base.createMachine({
       },
     },
     holding: { on: { LET_GO: { target: 'lettingGo', actions: does('hand-over') }, LOST } },
-    lettingGo: { on: { RELEASED: { target: 'standby', actions: does('drop') }, LOST } },
+    lettingGo: {
+      on: {
+        RELEASED: { target: 'standby', actions: does('drop') },
+        ACQUIRED: { target: 'takingOver', actions: [does('drop'), does('take-over')] },
+        LOST,
+      },
+    },
   },
 })
 

@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Bucket, KeyValue } from '../../src/broker/index.ts'
+import { CallboardError } from '../../src/core/index.ts'
 import { createScheduler, type Scheduler } from '../../src/scheduler/index.ts'
 import { SCHEDULER_BUCKET } from '../../src/scheduler/membership.ts'
+import { OWNERS_BUCKET } from '../../src/scheduler/owners.ts'
 import { stressService } from '../../src/testing/index.ts'
 import { makeStage, type Stage, until } from './stage.ts'
 
@@ -66,6 +69,34 @@ describe('the members of a cluster', () => {
     gateway.machine.kill()
     await until(stage, () => sharedBy(script), LEASE_MS + 1_000)
   })
+})
+
+test('members whose changes of the owners are never answered share and take over all the same', async () => {
+  async function unanswered(id: string): Promise<Scheduler> {
+    const { broker, deps } = await stage.machine(id)
+    const kv: KeyValue = {
+      async bucket(name, options) {
+        const bucket = await broker.kv.bucket(name, options)
+        if (name !== OWNERS_BUCKET) return bucket
+        const lost = async (written: Promise<unknown>) => {
+          await written
+          throw new CallboardError('CB_E_BROKER_UNAVAILABLE', 'The answer was lost.')
+        }
+        const create: Bucket['create'] = (...args) => lost(bucket.create(...args))
+        const update: Bucket['update'] = (...args) => lost(bucket.update(...args))
+        return { ...bucket, create, update }
+      },
+    }
+    return createScheduler({ ...broker, kv }, deps, { id })
+  }
+  const [one, two] = [await unanswered('one'), await unanswered('two')]
+  await stage.drive(one.start())
+  await until(stage, () => sharedBy(one), 10_000)
+  await stage.drive(two.start())
+  await until(stage, () => holds(two) === 32 && sharedBy(one, two), 60_000)
+  await stage.drive(one.stop())
+  await until(stage, () => sharedBy(two), LEASE_MS + 1_000)
+  await stage.drive(two.stop())
 })
 
 describe('a holder', () => {

@@ -28,6 +28,7 @@ const TAKEN: Readonly<Record<string, readonly [to: string, does: string]>> = {
   'holding LET_GO': ['lettingGo', 'hand-over'],
   'holding LOST': ['standby', 'drop'],
   'lettingGo RELEASED': ['standby', 'drop'],
+  'lettingGo ACQUIRED': ['takingOver', 'drop, take-over'],
   'lettingGo LOST': ['standby', 'drop'],
 }
 
@@ -41,7 +42,7 @@ describe('the chart of a partition', () => {
       const [to, does] = TAKEN[`${state} ${type}`] ?? [state, undefined]
       test(`${type} in ${state} ${does ? `leads to ${to} and does "${does}"` : 'changes nothing'}`, () => {
         expect(after(...way).state).toBe(state)
-        expect(after(...way, type)).toEqual({ state: to, does: does ? [does] : [] })
+        expect(after(...way, type)).toEqual({ state: to, does: does?.split(', ') ?? [] })
       })
     }
 
