@@ -24,16 +24,39 @@ export function encodeEntry(head: HeadRecord, records: readonly RunRecord[]): st
  *
  * @throws CB_E_STORE_DAMAGED, CB_E_STORE_TOO_NEW, CB_E_LOG_NO_MIGRATION
  */
-export function decodeEntry(entry: Pick<Entry, 'subject' | 'rev' | 'records'>): RunRecord[] {
-  const { subject, rev, records } = entry
+export function decodeEntry(entry: Written): RunRecord[] {
+  return presentRecords(entry).map((record, index) => trusted(entry, record, index))
+}
+
+/**
+ * As `decodeEntry`, for somebody whom only some records concern: in the place of the others stands `undefined`, and
+ * nobody has looked whether they can be read.
+ *
+ * @throws as `decodeEntry`
+ */
+export function decodeWanted(
+  entry: Written,
+  wants: (record: JsonObject) => boolean,
+): (RunRecord | undefined)[] {
+  return presentRecords(entry).map((record, index) =>
+    wants(record) ? trusted(entry, record, index) : undefined,
+  )
+}
+
+type Written = Pick<Entry, 'subject' | 'rev' | 'records'>
+
+/** In the present format, and not looked at. */
+function presentRecords({ subject, rev, records }: Written): readonly JsonObject[] {
   const head = records[0]
   if (head === undefined || !isJsonObject(head) || head.k !== 'head' || typeof head.v !== 'number')
     throw damaged(subject, rev, 0, 'the head is missing')
-  const known = migrateRecords(`Entry ${rev} of run ${subject}`, head.v, records.map(objectAt(subject, rev)))
-  return known.map((record, index) => {
-    if (isRecord(record) && (index === 0) === (record.k === 'head')) return record
-    throw damaged(subject, rev, index, faultOfRecord(record) ?? 'a head stands where none may stand')
-  })
+  return migrateRecords(`Entry ${rev} of run ${subject}`, head.v, records.map(objectAt(subject, rev)))
+}
+
+/** @throws CB_E_STORE_DAMAGED */
+function trusted({ subject, rev }: Written, record: JsonObject, index: number): RunRecord {
+  if (isRecord(record) && (index === 0) === (record.k === 'head')) return record
+  throw damaged(subject, rev, index, faultOfRecord(record) ?? 'a head stands where none may stand')
 }
 
 /** An entry, or what it says, cannot be what it claims to be. */

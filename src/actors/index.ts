@@ -21,7 +21,7 @@ export type {
   TaskReport,
   WaitRequest,
 } from './channel.ts'
-export { decodeEntry, encodeEntry, encodeRecord } from './codec.ts'
+export { decodeEntry, decodeWanted, encodeEntry, encodeRecord } from './codec.ts'
 export { type CreatedRun, createRun, IDEMPOTENCY_BUCKET, type NewRun, recordOf } from './create-run.ts'
 export { effectsOf, enqueueRun, type PlacedEffect, parseWorkItem, type WorkItem } from './effects.ts'
 export type {

@@ -51,24 +51,50 @@ export function checkItemId(id: string): void {
   if (!ITEM_ID_PATTERN.test(id)) throw refusedName('queue item id', id, '1 to 128 printable ASCII characters')
 }
 
-/** The records of one entry. @throws CB_E_PAYLOAD_TOO_LARGE, CB_E_JSON */
-export function checkRecords(subject: string, records: readonly string[]): void {
-  let left: number = LIMITS.batch
-  records.forEach((record, index) => {
+/**
+ * The records of one entry, as a JSON list: its text, and what a reader of that gets. Hot: the list is read once, as a
+ * whole, and what is surely small is not measured. Texts that only together make a list of so many are let through: it
+ * can be read.
+ *
+ * @throws CB_E_PAYLOAD_TOO_LARGE, CB_E_JSON
+ */
+export function checkRecords(
+  subject: string,
+  records: readonly string[],
+): { readonly text: string; readonly records: readonly JsonValue[] } {
+  const text = `[${records.join(',')}]`
+  if (text.length * MOST_BYTES_PER_UNIT > LIMITS.record) checkSizes(subject, records)
+  const read = parseList(text)
+  if (read?.length !== records.length) throw notJson(subject, records)
+  return { text, records: read }
+}
+
+/** @throws CB_E_PAYLOAD_TOO_LARGE */
+function checkSizes(subject: string, records: readonly string[]): void {
+  let total = 0
+  for (const [index, record] of records.entries()) {
     const bytes = Buffer.byteLength(record)
     if (bytes > LIMITS.record) throw tooLarge(`record ${index} for '${subject}'`, bytes, LIMITS.record)
-    left -= bytes
-    try {
-      JSON.parse(record)
-    } catch (cause) {
-      throw new CallboardError(
-        'CB_E_JSON',
-        `Record ${index} for '${subject}' is not one JSON text; nothing was written.`,
-        { cause },
-      )
-    }
-  })
-  if (left < 0) throw tooLarge(`batch of records for '${subject}'`, LIMITS.batch - left, LIMITS.batch)
+    total += bytes
+  }
+  if (total > LIMITS.batch) throw tooLarge(`batch of records for '${subject}'`, total, LIMITS.batch)
+}
+
+function parseList(text: string): readonly JsonValue[] | undefined {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Which record it is: each by itself, or together with others only. */
+function notJson(subject: string, records: readonly string[]): CallboardError {
+  const index = records.findIndex((record) => parseList(`[${record}]`)?.length !== 1)
+  return new CallboardError(
+    'CB_E_JSON',
+    `Record ${Math.max(0, index)} for '${subject}' is not one JSON text; nothing was written.`,
+  )
 }
 
 /**

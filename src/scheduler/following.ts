@@ -156,21 +156,23 @@ export class SharedFollowing {
     const handled = await Promise.allSettled([...shares].map(([follower, share]) => follower.handle(share)))
     for (const each of handled) if (each.status === 'rejected') throw each.reason
     const last = entries.at(-1)?.cursor
-    if (last === undefined) return
-    this.#reached(
-      [...followers.values()].filter((follower) => this.#isServed(follower)),
-      last,
-    )
+    if (last !== undefined) this.#reached(followers.values(), last)
   }
 
-  /** Followers mostly stand at the same position, and comparing positions is work: each position is compared once. */
+  /**
+   * Hot: for every batch, all followers. They mostly stand at the same position, and comparing positions is work: each
+   * position is compared once.
+   */
   #reached(followers: Iterable<Follower>, cursor: Cursor): void {
-    let compared: { readonly known: Cursor; readonly isBehind: boolean } | undefined
+    let compared: Cursor | undefined
+    let isBehind = false
     for (const follower of followers) {
       const { cursor: known } = follower
-      if (known !== undefined && known !== compared?.known)
-        compared = { known, isBehind: this.#log.compare(known, cursor) < 0 }
-      if (known === undefined || compared?.isBehind) follower.reached(cursor)
+      if (known !== undefined && known !== compared) {
+        compared = known
+        isBehind = known !== cursor && this.#log.compare(known, cursor) < 0
+      }
+      if ((known === undefined || isBehind) && this.#isServed(follower)) follower.reached(cursor)
     }
   }
 

@@ -10,7 +10,7 @@
  *      only when too many are does the log wait.
  */
 
-import { decodeEntry, openRun } from '../actors/index.ts'
+import { decodeWanted, openRun } from '../actors/index.ts'
 import type { Broker, Cursor, Entry } from '../broker/index.ts'
 import { assertNever, type Deps, isCallboardError, isRetryable, sleep } from '../core/index.ts'
 import { type Checkpoint, checkpointKey, encodeCheckpoint, loadCheckpoint } from './checkpoint.ts'
@@ -26,7 +26,7 @@ import {
 } from './partition-chart.ts'
 import type { Performer } from './performer.ts'
 import { type ArmedTimer, rowOfState, timersOf } from './run-row.ts'
-import { type Outward, RunTable } from './table.ts'
+import { concerns, type Outward, RunTable } from './table.ts'
 import type { Timers } from './timers.ts'
 
 /** What a partition is given by its scheduler. */
@@ -256,7 +256,7 @@ export class Partition implements Follower {
       return []
     }
     try {
-      const records = decodeEntry(entry)
+      const records = decodeWanted(entry, concerns)
       const folded = this.table.fold(entry, records)
       if (!folded.mustRead) return folded.effects
       const state = await openRun(broker, deps, entry.subject)

@@ -22,6 +22,7 @@ import {
   type Target,
 } from '../actors/index.ts'
 import type { Entry } from '../broker/index.ts'
+import type { JsonObject, JsonValue } from '../core/index.ts'
 import { type ArmedTimer, armedTimer, bareRow, type RunRow, timersOf } from './run-row.ts'
 import { dueHere } from './skew.ts'
 
@@ -95,14 +96,16 @@ export class RunTable {
     return [...(this.#children.get(parent) ?? [])]
   }
 
-  fold(entry: Entry, records: readonly RunRecord[]): Folded {
+  /** `records`: those of the entry that concern a table; `undefined` for the others. */
+  fold(entry: Entry, records: readonly (RunRecord | undefined)[]): Folded {
     let row = this.#rows.get(entry.subject)
-    const created = records.find((record) => record.k === 'created')
+    const created = records.find((record) => record?.k === 'created')
     if (row === undefined && created) row = this.#begin(entry, created)
     else if (row === undefined) return records.some(matters) ? MUST_READ : NOTHING
     const isNew = entry.rev > row.rev // (T2)
     const effects: Outward[] = []
     for (const [index, record] of records.entries()) {
+      if (record === undefined) continue
       if (isNew) this.#change(row, entry, record)
       effects.push(...this.#effects(row, entry, record, index, isNew))
     }
@@ -112,10 +115,12 @@ export class RunTable {
   }
 
   /** As `fold`, for an entry whose run had to be read (T3): `row` is from a fold that has the entry in it. */
-  foldRead(entry: Entry, records: readonly RunRecord[], row: RunRow): Folded {
+  foldRead(entry: Entry, records: readonly (RunRecord | undefined)[], row: RunRow): Folded {
     this.adopt(row)
     if (this.#rows.has(row.id)) return this.fold(entry, records)
-    const effects = records.flatMap((record, index) => [...this.#effects(row, entry, record, index, false)])
+    const effects = records.flatMap((record, index) =>
+      record === undefined ? [] : [...this.#effects(row, entry, record, index, false)],
+    )
     return { effects, mustRead: false }
   }
 
@@ -303,14 +308,33 @@ export class RunTable {
   }
 }
 
+/** Kinds that a table has nothing to do with, unless they carry an effect. */
+const BESIDE: ReadonlySet<JsonValue | undefined> = new Set<RunRecord['k']>([
+  'head',
+  'task+',
+  'task',
+  'wait',
+  'wait-',
+  'child',
+  'value',
+  'note',
+  'poison',
+  'snapshot',
+])
+
+/** Whether a record may say anything that a table is made of. Most are steps of task runs, and do not. */
+export function concerns({ k, fx }: JsonObject): boolean {
+  return fx !== undefined || !BESIDE.has(k)
+}
+
 /** Whether a run in this state waits for somebody to claim it. */
 function isAsking(tag: StateTag): boolean {
   return tag.startsWith('SCHEDULED.')
 }
 
 /** Whether this record of a run without a row moves it, or asks for something. */
-function matters(record: RunRecord): boolean {
-  return record.k === 'flow' && (!isTerminalTag(record.s) || (record.fx?.length ?? 0) > 0)
+function matters(record: RunRecord | undefined): boolean {
+  return record?.k === 'flow' && (!isTerminalTag(record.s) || (record.fx?.length ?? 0) > 0)
 }
 
 /** Events after which nobody hosts the run (`leaveWorker` and `handOver` in the chart). */

@@ -48,12 +48,13 @@ export function encodeEntry(
   rev: number,
   nonce: string,
   marks: Marks,
-  records: readonly string[],
+  /** A JSON list. */
+  records: string,
   tombstone: boolean,
 ): string {
   const back = marks.length > 0 ? `,"marks":[${marks.join(',')}]` : ''
   const end = tombstone ? ',"tombstone":true' : ''
-  return `{"v":${FORMAT},"rev":${rev},"nonce":"${nonce}"${back}${end},"records":[${records.join(',')}]}`
+  return `{"v":${FORMAT},"rev":${rev},"nonce":"${nonce}"${back}${end},"records":${records}}`
 }
 
 /** The message of an entry, wherever it was read. */

@@ -26,7 +26,8 @@ interface Draft {
   readonly id: string
   readonly expect: Rev
   readonly nonce: string
-  readonly records: readonly string[]
+  /** As the text of one JSON list. */
+  readonly records: string
   readonly tombstone: boolean
 }
 
@@ -46,8 +47,7 @@ export async function appendEntry(
 ): Promise<AppendOutcome> {
   home.link.assertRunning()
   const draft = draftOf(home, subject, records, options, tombstone)
-  const bytes = records.reduce((sum, record) => sum + record.length, 0)
-  return home.writes.run(bytes, () => settle(home, draft, settleMs))
+  return home.writes.run(draft.records.length, () => settle(home, draft, settleMs))
 }
 
 /** @throws CB_E_NAME_INVALID, CB_E_PAYLOAD_TOO_LARGE, CB_E_JSON */
@@ -60,14 +60,14 @@ function draftOf(
 ): Draft {
   checkToken('subject', subject)
   if (nonce !== undefined) checkToken('nonce', nonce)
-  checkRecords(subject, records)
+  const { text } = checkRecords(subject, records)
   return {
     subject,
     natsSubject: home.names.logSubject(subject),
     id: `${subject}@${expect}`,
     expect,
     nonce: nonce ?? freshNonce(home),
-    records,
+    records: text,
     tombstone,
   }
 }

@@ -9,7 +9,7 @@
  * (W3) `idle` resolves when no write is under way any more: that is what stopping waits for.
  */
 
-import { headers, type MsgHdrs } from '@nats-io/transport-node'
+import { type MsgHdrs, MsgHdrsImpl } from '@nats-io/transport-node'
 import { CallboardError, sleep } from '../../core/index.ts'
 import { lossFailure, nobodyAnswers, unavailable } from './failures.ts'
 import { isNobody, type Loss } from './inbox.ts'
@@ -118,12 +118,26 @@ export class Writes {
   }
 }
 
-function headersOf(write: Write): MsgHdrs {
-  const set = headers()
-  set.set(HEADER.messageId, write.id)
-  if (write.expect !== undefined) set.set(HEADER.expectedLastSubjectSequence, String(write.expect))
-  if (write.headers) for (const [name, value] of Object.entries(write.headers)) set.set(name, value)
-  return set
+/** Headers that are written out already. The client's own are checked and put in order name by name, 6 µs a write. */
+class WrittenHeaders extends MsgHdrsImpl {
+  readonly #text: string
+
+  constructor(text: string) {
+    super()
+    this.#text = text
+  }
+
+  override encode(): Uint8Array {
+    return Buffer.from(this.#text)
+  }
+}
+
+/** Names are ours, and the values of ids and sequences have nothing in them that would end a line. */
+function headersOf({ id, expect, headers = {} }: Write): MsgHdrs {
+  let text = `NATS/1.0\r\n${HEADER.messageId}: ${id}\r\n`
+  if (expect !== undefined) text += `${HEADER.expectedLastSubjectSequence}: ${expect}\r\n`
+  for (const [name, value] of Object.entries(headers)) text += `${name}: ${value}\r\n`
+  return new WrittenHeaders(`${text}\r\n`)
 }
 
 function refusal(write: Write, error: ApiError): Written {

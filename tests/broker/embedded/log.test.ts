@@ -21,7 +21,14 @@ async function fill(broker: Broker, subject: string, count: number, from = 0): P
 }
 
 describe('a page reader', () => {
-  const batchOf = (subject: string, expect: number) => ({ subject, expect, nonce: 'n', at: 0, body: '[]' })
+  const batchOf = (subject: string, expect: number) => ({
+    subject,
+    expect,
+    nonce: 'n',
+    at: 0,
+    body: '[]',
+    records: [],
+  })
 
   test('walks any partitions in the order of the log, whatever is not among them', () => {
     fc.assert(
@@ -115,7 +122,8 @@ describe('the tail', () => {
     const tail = logTail(counted)
     const listeners = Array.from({ length: 20 }, () => listener(0))
     for (const each of listeners) tail.park(each, tail.moment())
-    const append = (rev: number) => table.append({ subject: 's', expect: rev, nonce: 'n', at: 0, body: '[]' })
+    const append = (rev: number) =>
+      table.append({ subject: 's', expect: rev, nonce: 'n', at: 0, body: '[]', records: [] })
 
     const own = append(0)
     if ('row' in own) tail.gather(own.row)
@@ -144,7 +152,7 @@ describe('the window of the tail', () => {
     /** One transaction of this process. */
     const commit = (count: number, body = '[]') => {
       for (let i = 0; i < count; i++) {
-        const result = table.append({ subject: 's', expect: rev++, nonce: 'n', at: 0, body })
+        const result = table.append({ subject: 's', expect: rev++, nonce: 'n', at: 0, body, records: [] })
         if ('row' in result) tail.gather(result.row)
       }
       tail.committed()
@@ -183,7 +191,7 @@ describe('the window of the tail', () => {
   test('takes in what another process has committed before a listener that has read it may park', () => {
     const { store, table, parkAt, revsAfter, skip } = opened()
     parkAt(0)
-    table.append({ subject: 's', expect: 0, nonce: 'n', at: 0, body: '[]' })
+    table.append({ subject: 's', expect: 0, nonce: 'n', at: 0, body: '[]', records: [] })
     skip()
     expect(parkAt(1)).toBe(true)
     expect(revsAfter(0)).toEqual([1])
