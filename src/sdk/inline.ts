@@ -18,7 +18,7 @@ export async function startInline(
   const code = await inlineRunner(env.deps, new Map(flows)).start(start, keeper.port)
   return {
     ended: code.ended,
-    gone: code.gone,
+    gone: code.gone.then(() => keeper.flush()),
     leave(reason) {
       code.leave(reason)
       keeper.leave(reason)

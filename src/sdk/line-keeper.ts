@@ -53,7 +53,7 @@ const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error']
 /** Cuts what is too long for a line, with a mark. */
 export function cutLine(text: string): string {
   if (text.length <= LONGEST_LINE) return text
-  return `${text.slice(0, LONGEST_LINE)}… (${text.length - LONGEST_LINE} characters cut)`
+  return `${text.slice(0, LONGEST_LINE)}… (cut: longer than ${LONGEST_LINE} characters)`
 }
 
 /** Says that lines are missing. */

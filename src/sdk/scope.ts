@@ -59,6 +59,21 @@ export function currentScope(): Scope | undefined {
   return scopes.getStore()
 }
 
+/** Whose turn it is to speak. */
+export interface Speaker {
+  readonly task?: { readonly id: string; readonly name: string }
+  /** Whether prints go to the run's log. */
+  readonly logPrints: boolean
+}
+
+/** The innermost run around this call; undefined outside of any. */
+export function currentSpeaker(): Speaker | undefined {
+  const scope = scopes.getStore()
+  if (scope?.task === undefined) return scope?.flow
+  const { id, name, logPrints } = scope.task
+  return { task: { id, name }, logPrints }
+}
+
 /**
  * The scope that this call needs.
  *

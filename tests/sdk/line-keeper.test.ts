@@ -111,6 +111,6 @@ describe('the lines of a run', () => {
 
   test('that are too long are cut, with a mark', () => {
     expect(cutLine('x'.repeat(8_000))).toHaveLength(8_000)
-    expect(cutLine('x'.repeat(9_000))).toMatch(/^x{8000}… \(1000 characters cut\)$/)
+    expect(cutLine('x'.repeat(9_000))).toMatch(/^x{8000}… \(cut: longer than 8000 characters\)$/)
   })
 })

@@ -1,0 +1,142 @@
+/**
+ * The code's side of the channel, whatever carries it: waits for its start, loads the flow, runs it, tells how it ended, and
+ * ends itself.
+ *
+ * Invariants
+ * (S1) One program is one execution. It ends when the code has ended, or has left as far as can be seen.
+ * (S2) How the code ended is the last thing that is said. Whatever comes after, an error that nothing catches too, does
+ *      not change it.
+ */
+
+import { inlineRunner, type RunningCode } from '../../../actors/index.ts'
+import { assertNever, type Deps, messageOf, systemDeps } from '../../../core/index.ts'
+import { type Environment, inlineFlow } from '../../../sdk/index.ts'
+import type { FromCode, ToCode } from '../protocol.ts'
+import { settlesWithin } from '../within.ts'
+import { Calls } from './calls.ts'
+import { lazyBroker } from './lazy-broker.ts'
+import { loadFlow } from './load-flow.ts'
+import { Speech } from './speech.ts'
+
+/** What carries texts between the two sides. */
+export interface Wire {
+  send(text: string): void
+  /** Calls back with each text from the worker. */
+  listen(received: (text: string) => void): void
+}
+
+type Start = Extract<ToCode, { m: 'start' }>
+
+/** How long the end waits for a connection to close. */
+const CLOSE_MS = 500
+/** A signal to end may overtake the worker's message that says why. */
+const SIGNAL_MS = 1_000
+
+export class CodeSide {
+  readonly #wire: Wire
+  readonly #calls: Calls
+  readonly #speech: Speech
+  readonly #deps = systemDeps()
+  #code: RunningCode | undefined
+  #env: Environment | undefined
+  #hasLeft = false
+  #hasEnded = false
+
+  constructor(wire: Wire) {
+    this.#wire = wire
+    this.#calls = new Calls((call) => this.#send(call as FromCode))
+    this.#speech = new Speech(this.#deps.clock, (message) => this.#send(message))
+  }
+
+  serve(): void {
+    process.on('uncaughtException', (error, origin) => this.#uncaught(error, origin))
+    this.#wire.listen((text) => this.#receive(JSON.parse(text) as ToCode))
+  }
+
+  /** Something asks this program to end. If it is the worker, it has said so or will in a moment. */
+  asked(signal: 'SIGTERM'): void {
+    this.#deps.clock.setTimer(SIGNAL_MS, () => {
+      if (this.#hasLeft || this.#hasEnded) return
+      this.#crashed(`The process was told to end (${signal}), by something other than its worker.`)
+    })
+  }
+
+  #send(message: FromCode): void {
+    if (!this.#hasEnded) this.#wire.send(JSON.stringify(message)) // (S2)
+  }
+
+  #receive(message: ToCode): void {
+    switch (message.m) {
+      case 'start':
+        void this.#start(message)
+        return
+      case 'answer':
+        this.#calls.answered(message.id, message.out)
+        return
+      case 'refusal':
+        this.#calls.refused(message.id, message.failure)
+        return
+      case 'leave':
+        this.#hasLeft = true
+        if (this.#code === undefined) this.#exit(0)
+        else this.#code.leave(message.reason)
+        return
+      default:
+        assertNever(message)
+    }
+  }
+
+  async #start({ start, plan, settings, brokerUrl }: Start): Promise<void> {
+    const deps: Deps = { ...this.#deps, logger: this.#speech.logger(settings.keepLevel) }
+    // Whatever is printed here is the run's, unless its flow or task wants it otherwise.
+    const env = { deps, broker: lazyBroker(brokerUrl, deps), settings: { ...settings, logPrints: true } }
+    this.#env = env
+    this.#speech.catchOutput()
+    try {
+      const flow = await loadFlow(plan)
+      const flows = new Map([[start.flow, inlineFlow(flow, env, this.#speech)]])
+      this.#code = await inlineRunner(deps, flows).start(start, this.#calls)
+    } catch (error) {
+      this.#crashed(`The code could not be started: ${messageOf(error)}`)
+      return
+    }
+    const { ended, gone } = this.#code
+    void ended.then((outcome) => {
+      if (this.#hasLeft) return
+      this.#tellEnd({ m: 'ended', outcome })
+      this.#exit(0)
+    })
+    void gone.then(() => {
+      if (this.#hasLeft) this.#exit(0)
+    })
+  }
+
+  #uncaught(error: unknown, origin: string): void {
+    if (process.listenerCount('uncaughtException') > 1) return // the code has its own way
+    const what =
+      origin === 'unhandledRejection'
+        ? 'a promise that nothing handled was rejected'
+        : 'nothing caught an error'
+    const stack = error instanceof Error ? error.stack : undefined
+    if (stack !== undefined) this.#speech.print('stderr', `${stack}\n`)
+    const name = error instanceof Error ? `${error.name}: ` : ''
+    this.#crashed(`The code was ended, as ${what}: ${name}${messageOf(error)}`)
+  }
+
+  #crashed(message: string): void {
+    this.#tellEnd({ m: 'ended', outcome: { is: 'crashed', message } })
+    this.#exit(1)
+  }
+
+  /** (S2) */
+  #tellEnd(message: FromCode): void {
+    this.#send(message)
+    this.#hasEnded = true
+  }
+
+  /** (S1) */
+  #exit(code: number): void {
+    const closing = this.#env?.broker.stop() ?? Promise.resolve()
+    void settlesWithin(this.#deps.clock, CLOSE_MS, closing).then(() => process.exit(code))
+  }
+}

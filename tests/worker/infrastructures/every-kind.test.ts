@@ -1,0 +1,100 @@
+/** What every infrastructure does, the same way. */
+
+import { describe, expect, test } from 'vitest'
+import { decodeJson } from '../../../src/core/index.ts'
+import { infrastructureStage, type Kind } from './stage.ts'
+
+const KINDS: readonly Kind[] = ['inline', 'thread', 'process']
+
+const plain = (result: unknown) =>
+  decodeJson(typeof result === 'object' && result !== null && 'v' in result ? (result.v as never) : null)
+
+describe.each(KINDS)('code in: %s', { timeout: 60_000 }, (kind) => {
+  test('gives its result, and completes', async () => {
+    await using stage = await infrastructureStage(kind)
+    const { state } = await stage.end(await stage.start('flows.ts:sum', { numbers: [1, 2, 3] }))
+    expect([state.flow.tag, plain(state.result)]).toEqual(['COMPLETED.Completed', 12])
+  })
+
+  test('is the default export when none is named', async () => {
+    await using stage = await infrastructureStage(kind)
+    const { state } = await stage.end(await stage.start('flows.ts', { numbers: [4] }))
+    expect(plain(state.result)).toBe(8)
+  })
+
+  test('fails with the error that it throws', async () => {
+    await using stage = await infrastructureStage(kind)
+    const { state } = await stage.end(await stage.start('flows.ts:failing'))
+    expect([state.flow.tag, state.failure?.name, state.failure?.message]).toEqual([
+      'FAILED.Failed',
+      'TypeError',
+      'bad weather',
+    ])
+  })
+
+  test('is tried again, the flow and its tasks', async () => {
+    await using stage = await infrastructureStage(kind)
+    const { state } = await stage.end(await stage.start('flows.ts:retried', null, { retries: 1 }))
+    expect([state.flow.tag, plain(state.result)]).toEqual(['COMPLETED.Completed', [2, 2]])
+  })
+
+  test('is told to leave when it takes too long', async () => {
+    await using stage = await infrastructureStage(kind)
+    const run = await stage.start('flows.ts:endless', null, { timeoutMs: 1_500 })
+    expect((await stage.end(run)).state.flow.tag).toBe('FAILED.TimedOut')
+  })
+
+  test('waits in its place while paused, and goes on there with what it was resumed with', async () => {
+    await using stage = await infrastructureStage(kind)
+    const run = await stage.start('flows.ts:paused')
+    await stage.untilState(run, 'Paused')
+    await stage.signal(run, 'resume', { value: true })
+    const { state } = await stage.end(run)
+    expect(plain(state.result)).toMatchObject({ approved: true })
+  })
+
+  test('leaves when suspended, with its lines kept, and runs again when resumed', async () => {
+    await using stage = await infrastructureStage(kind)
+    const run = await stage.start('flows.ts:suspended')
+    await stage.untilState(run, 'Suspended')
+    await stage.untilLine(run, 'about to leave')
+    await stage.signal(run, 'resume')
+    const { lines, state } = await stage.end(run)
+    expect(plain(state.result)).toBe(42)
+    expect(lines).toContain('info flow: here again')
+  })
+
+  test('stops by itself when it is cancelled; its hooks run, and what it says to its end is kept', async () => {
+    await using stage = await infrastructureStage(kind)
+    const run = await stage.start('flows.ts:cooperative')
+    await stage.untilLine(run, 'working')
+    expect((await stage.signal(run, 'cancel')).outcome).toBe('accepted')
+    const { last, lines } = await stage.end(run)
+    expect([last.s, last.e]).toEqual([
+      'CANCELLED.Cancelled',
+      expect.not.objectContaining({ abandoned: true }),
+    ])
+    expect(lines).toEqual(expect.arrayContaining(['info patient-0: stopping', 'info flow: cleaned up']))
+  })
+
+  test('may ask for much at once, and hand over much', async () => {
+    await using stage = await infrastructureStage(kind)
+    const { state } = await stage.end(await stage.start('flows.ts:parallel'))
+    expect(plain(state.result)).toEqual([39_800, 200_000])
+  })
+
+  test.each([
+    ['nowhere.ts:sum', /There is no file .*nowhere\.ts/],
+    ['flows.ts:sums', /has no export 'sums'\. It exports .*'sum'.* Did you mean 'sum'\?/],
+    ['throws.ts:any', /throws\.ts could not be loaded: SyntaxError: this file is broken/],
+    ['lacks.ts:any', /lacks\.ts could not be loaded: .*a-package-that-is-not-installed/],
+    ['flows.ts:noFlow', /The export 'noFlow' of .* is no flow/],
+    ['dying.ts', /has no export 'default'\. It exports .* Name an export \(file\.ts:export\)/],
+  ])('that cannot be found by %s crashes the run, which says why', async (entrypoint, reason) => {
+    await using stage = await infrastructureStage(kind)
+    const { state } = await stage.end(await stage.start(entrypoint))
+    expect(state.flow.tag).toBe('CRASHED.Crashed')
+    expect(state.state.message).toMatch(reason)
+    expect(state.state.message).toMatch(/^The code could not be started: /)
+  })
+})
