@@ -122,6 +122,12 @@ export const SETTINGS = {
     preset: '10s',
     meaning: 'How long after a worker was last heard of its runs are taken over.',
   },
+  serverAccess: {
+    kind: is.choice('auto', 'keys', 'open'),
+    preset: 'auto',
+    meaning:
+      'Who needs an API key: with `auto` everybody who is not on this machine, with `keys` everybody, with `open` nobody, because something else keeps strangers out.',
+  },
   serverBodyLimit: {
     kind: is.size({ min: '1KiB', max: '64MiB' }),
     preset: '1MiB',
@@ -141,6 +147,12 @@ export const SETTINGS = {
     kind: is.integer({ min: 0, max: 65_535 }),
     preset: 4200,
     meaning: 'The port that the gateway listens on; 0 for any free one.',
+  },
+  serverRateLimit: {
+    kind: is.integer({ min: 0, max: 1_000_000 }),
+    preset: 6_000,
+    meaning:
+      'How many requests a minute one API key, or one address without a key, may make; 0 for any number. Does not hold for programs on this machine that need no key.',
   },
   serverStore: {
     kind: is.text,

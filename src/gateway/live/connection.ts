@@ -8,9 +8,10 @@
  * (C4) It ends itself when it is closed, when what let it in runs out, and when it is silent for two heartbeats.
  */
 
-import type { ClientFrame, ServerFrame, SubscribeFrame } from '../../api/index.ts'
+import type { ClientFrame, ServerFrame, SignalFrame, StartFrame, SubscribeFrame } from '../../api/index.ts'
 import { assertNever, type Deps, isCallboardError, type Timer } from '../../core/index.ts'
 import type { Keeper, Principal } from '../access/index.ts'
+import type { Asker, Commands } from '../commands.ts'
 import { CLOSE, type Closing } from './closing.ts'
 import type { Hub } from './hub.ts'
 import type { LiveLimits } from './limits.ts'
@@ -18,7 +19,7 @@ import { type Exit, Outbox } from './outbox.ts'
 import { parseFrame } from './parse-frame.ts'
 import { Rate } from './rate.ts'
 import { invalidFrame, replyError, replyTo } from './replies.ts'
-import type { Commands, LiveSources } from './sources.ts'
+import type { LiveSources } from './sources.ts'
 import { openSubscription, type Subscription } from './subscribe.ts'
 import type { Voice } from './voice.ts'
 
@@ -34,7 +35,7 @@ export interface ConnectionOptions {
   readonly deps: Deps
   readonly limits: LiveLimits
   readonly sources: LiveSources
-  readonly commands: Commands
+  readonly commands: Pick<Commands, 'signal' | 'start'>
   readonly hub: Hub
   readonly keeper: Keeper
   /** Of this software. */
@@ -146,7 +147,8 @@ export class Connection {
   }
 
   async #do(frame: Asking, principal: Principal): Promise<void> {
-    const { address, commands } = this.#options
+    const { address } = this.#options
+    const asker: Asker = { principal, channel: 'socket', address }
     switch (frame.op) {
       case 'ping':
         return this.#say({ op: 'pong', id: frame.id })
@@ -157,14 +159,24 @@ export class Connection {
         this.#subscriptions.delete(frame.sub)
         return this.#say({ op: 'reply', id: frame.id, ok: true })
       case 'signal':
-        return this.#say(replyTo(frame.id, await commands.signal(frame, principal, address)))
-      case 'start': {
-        const { run, existing } = await commands.start(frame, principal, address)
-        return this.#say({ op: 'reply', id: frame.id, ok: true, run, existing })
-      }
+        return this.#signal(frame, asker)
+      case 'start':
+        return this.#start(frame, asker)
       default:
         assertNever(frame)
     }
+  }
+
+  async #signal(frame: SignalFrame, asker: Asker): Promise<void> {
+    const { op: _, id, run, signal, ...body } = frame
+    this.#say(replyTo(id, await this.#options.commands.signal(run, signal, body, asker)))
+  }
+
+  async #start(frame: StartFrame, asker: Asker): Promise<void> {
+    const { op: _, id, key, ...body } = frame
+    const keyed = key === undefined ? body : { idempotencyKey: key, ...body }
+    const { run, existing } = await this.#options.commands.start(keyed, asker)
+    this.#say({ op: 'reply', id, ok: true, run, existing })
   }
 
   async #subscribe(frame: SubscribeFrame, principal: Principal): Promise<void> {

@@ -4,7 +4,8 @@
  *
  * Invariants
  * (H1) A listener hears of every entry that was handed on after it was attached, in order.
- * (H2) Listeners of a run may be told of entries that they have already: revisions say so.
+ * (H2) The following may begin anew from an older place. Listeners of a run tell by the revision what they have already;
+ *      to sieves nothing is offered twice.
  */
 
 import type { Cursor, Entry, Rev } from '../../broker/index.ts'
@@ -54,6 +55,8 @@ export class Hub {
   readonly #runs = new Map<string, RunTopic>()
   readonly #sieves = new Map<string, SieveTopic>()
   readonly #leave: () => void
+  /** The newest entry that was ever handed on. */
+  #newest: Cursor | undefined
 
   constructor(sources: LiveSources) {
     this.#sources = sources
@@ -99,6 +102,7 @@ export class Hub {
   }
 
   #took(entries: readonly Entry[]): void {
+    const isNew = this.#isNew(entries)
     for (const entry of entries) {
       const topic = this.#runs.get(entry.subject)
       if (topic === undefined && this.#sieves.size === 0) continue
@@ -107,8 +111,24 @@ export class Hub {
         topic.rev = entry.rev
         for (const listener of topic.listeners) listener.offer(entry, events)
       }
-      if (this.#sieves.size > 0) this.#sift(entry, events, this.#known.see(entry.subject, events))
+      if (this.#sieves.size > 0 && isNew(entry))
+        this.#sift(entry, events, this.#known.see(entry.subject, events))
     }
+  }
+
+  /** (H2) Entries come in order, so that it is enough to look at the first one as long as that one is new. */
+  #isNew(entries: readonly Entry[]): (entry: Entry) => boolean {
+    const before = this.#newest
+    const [first] = entries
+    const last = entries.at(-1)
+    if (first === undefined || last === undefined) return () => false
+    const { compare } = this.#sources.log
+    if (before === undefined || compare(first.cursor, before) > 0) {
+      this.#newest = last.cursor
+      return () => true
+    }
+    if (compare(last.cursor, before) > 0) this.#newest = last.cursor
+    return ({ cursor }) => compare(cursor, before) > 0
   }
 
   #sift(entry: Entry, events: readonly SharedEvent[], known: Known): void {

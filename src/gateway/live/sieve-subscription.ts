@@ -41,7 +41,7 @@ export class SieveSubscription implements Lane, SieveListener {
   #leave = () => {}
   /** Everything up to here was taken. */
   #at: Cursor
-  /** The hub was behind when it was joined: what it offers up to here was taken. */
+  /** The hub may be behind when it is joined: what it offers up to here is passed by. */
   #passBy: Cursor | undefined
   #left: string
 
@@ -58,14 +58,8 @@ export class SieveSubscription implements Lane, SieveListener {
    * @throws CB_E_CURSOR_INVALID, CB_E_CURSOR_LOST, and what the broker throws; it is over then
    */
   async open(after: string): Promise<void> {
-    const { voice } = this.#options
-    if (after === 'tail') {
-      voice.begun(this.#at)
-      return this.#join()
-    }
-    this.#left = after
     try {
-      await this.#follow(after)
+      await this.#catchUp(after === 'tail' ? await this.#options.sources.log.end() : after)
     } catch (error) {
       this.close()
       throw error
@@ -109,65 +103,76 @@ export class SieveSubscription implements Lane, SieveListener {
     }
   }
 
-  /** (S2) From here on the hub has all that comes. */
-  #join(): void {
-    const { hub, sources } = this.#options
-    const isAhead = this.#at !== hub.position && sources.log.compare(this.#at, hub.position) > 0
-    this.#passBy = isAhead ? this.#at : undefined
-    this.#phase = { is: 'live' }
-    this.#leave = hub.attachSieve(this.#sieve, this)
-  }
-
-  async #follow(after: string): Promise<void> {
+  async #catchUp(after: string): Promise<void> {
     const { hub, sources, voice } = this.#options
-    const known = new KnownRuns(sources.runs)
+    const phase: Phase = { is: 'catching' }
+    this.#phase = phase
+    this.#left = after
     const place = after === 'start' ? undefined : placeOf(after)
     if (place !== undefined) this.#at = place.entry
-    const isThere = () => sources.log.compare(this.#at, hub.position) >= 0
-    const isAtTail = place !== undefined && isThere()
-    const phase: Phase = { is: 'catching' }
-    const begun = Promise.withResolvers<void>()
-    this.#phase = phase
-    if (!isAtTail) {
-      const following = await sources.log.follow(
-        { partitions: 'all' },
-        place?.entry ?? 'start',
-        async (entries) => {
-          await begun.promise
-          for (const entry of entries) {
-            if (!voice.isReady) await voice.ready()
-            if (this.#phase !== phase) return
-            await this.#sift(entry, known, 0)
-            if (this.#phase !== phase) return
-            this.#at = entry.cursor
-          }
-          if (isThere()) this.#join()
-        },
-      )
-      this.#leave = () => void following.stop()
-      following.ended.catch((error: unknown) => this.#phase === phase && this.#broke(error))
-    }
-    if (this.#phase !== phase) return this.#leave()
+    const isThere = () => place !== undefined && sources.log.compare(this.#at, hub.position) >= 0
+    const known = new KnownRuns(sources.runs)
+    const rest = await this.#restOf(place, known)
+    if (this.#phase !== phase) return
+    // What can be refused is refused before the client hears that it has begun.
+    const begin = isThere() ? undefined : await this.#follow(phase, place?.entry ?? 'start', known)
+    if (this.#phase !== phase) return
     voice.begun(after)
-    await this.#finishEntry(place, known)
-    if (isAtTail && this.#phase === phase) this.#join()
-    begun.resolve()
+    this.#give(rest)
+    if (this.#phase !== phase) return
+    if (begin === undefined) this.#join()
+    else begin()
+  }
+
+  /** Goes through the log from there until it is where the hub is; with what is returned, it begins. */
+  async #follow(phase: Phase, from: Cursor | 'start', known: KnownRuns): Promise<() => void> {
+    const { hub, sources, voice } = this.#options
+    const begun = Promise.withResolvers<void>()
+    const following = await sources.log.follow({ partitions: 'all' }, from, async (entries) => {
+      await begun.promise
+      for (const entry of entries) {
+        if (!voice.isReady) await voice.ready()
+        if (this.#phase !== phase) return
+        const passed = await this.#sift(entry, known)
+        if (this.#phase !== phase) return
+        this.#give(passed)
+        if (this.#phase !== phase) return
+        this.#at = entry.cursor
+      }
+      if (sources.log.compare(this.#at, hub.position) >= 0) this.#join()
+    })
+    following.ended.catch((error: unknown) => this.#phase === phase && this.#broke(error))
+    const leave = () => {
+      begun.resolve()
+      void following.stop()
+    }
+    if (this.#phase === phase) this.#leave = leave
+    else leave()
+    return begun.resolve
+  }
+
+  /** (S2) From here on the hub has all that comes. */
+  #join(): void {
+    this.#leave()
+    this.#passBy = this.#at
+    this.#phase = { is: 'live' }
+    this.#leave = this.#options.hub.attachSieve(this.#sieve, this)
   }
 
   /** What the client has not seen of the entry it is inside of. */
-  async #finishEntry(place: Place | undefined, known: KnownRuns): Promise<void> {
-    if (place?.inside === undefined) return
+  async #restOf(place: Place | undefined, known: KnownRuns): Promise<readonly SharedEvent[]> {
+    if (place?.inside === undefined) return []
     const { run, rev, seen } = place.inside
     const entry = await entryAt(this.#options.sources.log, run, rev)
-    if (entry?.cursor === place.entry) await this.#sift(entry, known, seen)
+    return entry?.cursor === place.entry ? this.#sift(entry, known, seen) : []
   }
 
-  async #sift(entry: Entry, known: KnownRuns, seen: number): Promise<void> {
+  async #sift(entry: Entry, known: KnownRuns, seen = 0): Promise<readonly SharedEvent[]> {
     const events = shared(this.#options.sources, entry)
     const run = entry.subject
     const { facts, before } = known.see(run, events)
     const passed = this.#sieve.pass(events, { facts: facts ?? (await this.#factsOf(run, known)), before })
-    if (this.#phase.is === 'catching') this.#give(passed.filter((event) => events.indexOf(event) >= seen))
+    return seen === 0 ? passed : passed.filter((event) => events.indexOf(event) >= seen)
   }
 
   /** From its first entry, where this gateway has not come to yet; an archived run has none. */
@@ -185,6 +190,7 @@ export class SieveSubscription implements Lane, SieveListener {
     await voice.ready()
     if (this.#phase.is !== 'behind') return
     const from = this.#left
+    this.#leave = () => {}
     this.#at = hub.position
     this.#left = this.#at
     voice.gap({ from, to: this.#at, reason: 'slow-client' })

@@ -6,16 +6,17 @@ import type { FastifyInstance } from 'fastify'
 import { SUBPROTOCOL } from '../../api/index.ts'
 import type { Deps } from '../../core/index.ts'
 import type { Keeper } from '../access/index.ts'
+import type { Commands } from '../commands.ts'
 import { Connection, type Wire } from './connection.ts'
 import type { LiveLimits } from './limits.ts'
 import type { Live } from './live.ts'
-import type { Commands, LiveSources } from './sources.ts'
+import type { LiveSources } from './sources.ts'
 
 export interface SocketOptions {
   readonly deps: Deps
   readonly limits: LiveLimits
   readonly sources: LiveSources
-  readonly commands: Commands
+  readonly commands: Pick<Commands, 'signal' | 'start'>
   readonly keeper: Keeper
   readonly live: Live
   /** Of this software. */

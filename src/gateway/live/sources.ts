@@ -6,15 +6,12 @@ import type {
   LiveKind,
   LogLevel,
   RunSnapshot,
-  SignalAnswer,
-  SignalFrame,
-  StartFrame,
   StateName,
   Worker,
   WorkerChange,
 } from '../../api/index.ts'
 import type { Cursor, Entry, Log, Rev } from '../../broker/index.ts'
-import type { Principal } from '../access/index.ts'
+import type { Feed } from '../feed.ts'
 
 type RunFrame = Exclude<EventFrame, { kind: 'worker' }>
 
@@ -27,14 +24,6 @@ export type Happening = {
     readonly data: Extract<RunFrame, { kind: Kind }>['data']
   }
 }[LiveKind]
-
-/** The gateway's one following of the log, handed on. */
-export interface Feed {
-  /** The newest entry that was handed on, or where following began. */
-  readonly position: Cursor
-  /** Hears of every entry from now on, in the log's order; returns what ends that. */
-  listen(listener: (entries: readonly Entry[]) => void): () => void
-}
 
 /** What a filter asks about a run that does not change while it lives. */
 export type RunFacts = Pick<
@@ -67,21 +56,9 @@ export interface WorkerDirectory {
   onChange(listener: (change: WorkerChange) => void): () => void
 }
 
-/** What clients ask the gateway to do, if they may. Refusals are thrown as coded errors. */
-export interface Commands {
-  /** @throws CB_E_FORBIDDEN, CB_E_RUN_MISSING, CB_E_BUSY, … */
-  signal(frame: SignalFrame, principal: Principal, address: string): Promise<SignalAnswer>
-  /** @throws CB_E_FORBIDDEN, CB_E_PARAMETERS_INVALID, … */
-  start(
-    frame: StartFrame,
-    principal: Principal,
-    address: string,
-  ): Promise<{ readonly run: string; readonly existing: boolean }>
-}
-
 export interface LiveSources {
   readonly log: Pick<Log, 'compare' | 'end' | 'follow' | 'last' | 'read'>
-  readonly feed: Feed
+  readonly feed: Pick<Feed, 'listen' | 'position'>
   readonly runs: RunDirectory
   readonly workers: WorkerDirectory
   /** What an entry says, in order. Always the same for the same entry. */
