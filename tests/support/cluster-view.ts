@@ -1,0 +1,130 @@
+/** A test's own place in a cluster of real processes: it deploys flows, starts runs, and follows every log. */
+
+import {
+  decodeEntry,
+  type FlowRecord,
+  isTerminalTag,
+  openRun,
+  type RunRecord,
+  type RunState,
+  type Signal,
+  sendSignal,
+} from '../../src/actors/index.ts'
+import { type Broker, openBroker } from '../../src/broker/index.ts'
+import {
+  type Catalog,
+  createDeploymentRun,
+  type Deployment,
+  type Draft,
+  openCatalog,
+} from '../../src/catalog/index.ts'
+import {
+  decodeJson,
+  type JsonObject,
+  mintId,
+  optionsSource,
+  resolveSettings,
+  systemDeps,
+} from '../../src/core/index.ts'
+
+export interface ClusterView extends AsyncDisposable {
+  readonly broker: Broker
+  readonly catalog: Catalog
+  deploy(
+    fields: Partial<Draft<Deployment>> & Pick<Draft<Deployment>, 'flow' | 'path' | 'entrypoint'>,
+  ): Promise<void>
+  /** A run of a deployment; gives its id. */
+  start(deployment: string, parameters?: JsonObject): Promise<string>
+  /** Gives the answer's outcome. */
+  signal(run: string, name: Signal['name']): Promise<string>
+  stateOf(run: string): Promise<RunState>
+  /** Resolves with the run's records as soon as this holds of them. */
+  until(run: string, wanted: (records: readonly RunRecord[]) => boolean): Promise<readonly RunRecord[]>
+  /** Resolves once the run is in a state of this name. */
+  untilState(run: string, name: string): Promise<void>
+  end(run: string): Promise<Ended>
+}
+
+export interface Ended {
+  /** `COMPLETED.Completed` */
+  readonly tag: string
+  /** Of its last transition. */
+  readonly message: string
+  readonly result: unknown
+  readonly state: RunState
+  readonly records: readonly RunRecord[]
+}
+
+export async function clusterView(url: string): Promise<ClusterView> {
+  const deps = systemDeps()
+  const { settings } = resolveSettings([optionsSource('options', { brokerUrl: url })], { home: '/nowhere' })
+  const broker = await openBroker(url, deps)
+  await broker.start()
+  const catalog = openCatalog(broker, deps)
+  const logs = new Map<string, RunRecord[]>()
+  const lookers = new Set<() => void>()
+  const following = await broker.log.follow({ partitions: 'all' }, 'tail', (entries) => {
+    for (const entry of entries)
+      logs.set(entry.subject, [...(logs.get(entry.subject) ?? []), ...decodeEntry(entry)])
+    for (const look of lookers) look()
+  })
+  const view: ClusterView = {
+    broker,
+    catalog,
+    async deploy(fields) {
+      await catalog.deployments.put({
+        ...{ name: 'test', tags: [], parameters: {}, pool: 'default', queue: 'default', paused: false },
+        ...fields,
+      })
+    },
+    async start(deployment, parameters = {}) {
+      const request = { deployment, parameters, by: { channel: 'test' } }
+      return (await createDeploymentRun({ broker, catalog, deps, settings }, request)).run
+    },
+    async signal(run, name) {
+      const sent = { name, key: mintId(deps), by: { channel: 'test' } }
+      return (await sendSignal(broker, deps, run, sent)).outcome
+    },
+    async stateOf(run) {
+      const state = await openRun(broker, deps, run)
+      if (state === undefined) throw new Error(`There is no run ${run}.`)
+      return state
+    },
+    until: (run, wanted) =>
+      new Promise((resolve) => {
+        const look = () => {
+          const records = logs.get(run) ?? []
+          if (!wanted(records)) return
+          lookers.delete(look)
+          resolve(records)
+        }
+        lookers.add(look)
+        look()
+      }),
+    async untilState(run, name) {
+      await view.until(run, (records) => lastOf(records)?.s.split('.')[1] === name)
+    },
+    async end(run) {
+      const records = await view.until(run, (all) => isTerminalTag(lastOf(all)?.s ?? 'SCHEDULED.Scheduled'))
+      const state = await view.stateOf(run)
+      const last = records.findLast((record): record is FlowRecord => record.k === 'flow')
+      const { result } = state
+      return {
+        tag: state.flow.tag,
+        message: last !== undefined && 'message' in last.e ? String(last.e.message) : '',
+        result: result !== undefined && 'v' in result ? decodeJson(result.v) : undefined,
+        state,
+        records,
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await following.stop()
+      await broker.stop()
+    },
+  }
+  return view
+}
+
+function lastOf(records: readonly RunRecord[]) {
+  return records.findLast((record) => record.k === 'flow' || record.k === 'created')
+}

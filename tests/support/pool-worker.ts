@@ -1,0 +1,18 @@
+/**
+ * A worker as `callboard worker start` runs it, for tests: its options come as one JSON argument. It logs JSON lines, and
+ * freezes when it is told so, between two turns of its event loop: stopped from outside it might hold the lock of an
+ * embedded store.
+ */
+
+import { optionsSource, resolveSettings } from '../../src/core/index.ts'
+import { runWorkerProcess } from '../../src/worker/index.ts'
+import type { PoolWorkerOptions } from './pool-workers.ts'
+
+const { brokerUrl, leaseMs, ...options }: PoolWorkerOptions = JSON.parse(process.argv[2] ?? '{}')
+const { settings } = resolveSettings(
+  [optionsSource('options', { brokerUrl, workerLease: leaseMs / 1_000, loggingFormat: 'json' })],
+  { home: '/nowhere' },
+)
+process.on('message', () => process.kill(process.pid, 'SIGSTOP'))
+process.channel?.unref()
+process.exitCode = await runWorkerProcess({ ...options, settings, scheduler: { leaseMs } })
