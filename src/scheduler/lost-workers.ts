@@ -8,6 +8,7 @@
  * (W2) What is told early or wrongly is harmless: HOST_LOST names an epoch, and whoever was taken for lost finds itself
  *      fenced by the log.
  * (W3) It is said once per run and epoch, as long as it could be said; at most `atOnce` at a time for all runs (the gate).
+ * (W4) Only a lease that has run out says that the worker's code has stopped. So only then are its slots free for others.
  */
 
 import { type Answer, applyToRun, judgeFlow, WORKERS_BUCKET, workerAddress } from '../actors/index.ts'
@@ -24,8 +25,14 @@ export interface LostWorkersOptions {
   readonly gate: Gate
   /** Those we act for. */
   readonly partitions: () => Iterable<Partition>
-  /** A worker is gone. Told again as long as it is, and has runs of ours. */
+  /** A worker's lease has run out: whatever it held is free. Told again as long as it has runs of ours. */
   readonly gone: (worker: string) => void
+}
+
+interface Reason {
+  readonly is: 'lease' | 'nobody-home'
+  /** For people. */
+  readonly says: string
 }
 
 const PING_TIMEOUT_MS = 1_000
@@ -117,7 +124,9 @@ export class LostWorkers {
     this.#pinging.add(worker)
     try {
       const reason = await this.#whyGone(worker)
-      if (reason !== undefined && !this.#isStopped) await this.#tellRuns(worker, reason)
+      if (reason === undefined || this.#isStopped) return
+      if (reason.is === 'lease') this.#options.gone(worker) // (W4)
+      await this.#tellRuns(worker, reason.says)
     } catch (error) {
       this.#deps.logger.debug({ worker, error }, 'a worker could not be looked after')
     } finally {
@@ -126,9 +135,9 @@ export class LostWorkers {
   }
 
   /** (W1) */
-  async #whyGone(worker: string): Promise<string | undefined> {
+  async #whyGone(worker: string): Promise<Reason | undefined> {
     if (!this.#leased.has(worker) && (await this.#bucket?.get(worker)) === undefined)
-      return `The lease of worker ${worker} ran out.`
+      return { is: 'lease', says: `The lease of worker ${worker} ran out.` }
     const { outcome } = await this.#broker.bus.request(
       workerAddress(worker),
       { op: 'ping' },
@@ -137,7 +146,8 @@ export class LostWorkers {
     const isMissed = outcome === 'nobody-home' && !this.#areComingBack
     const misses = isMissed ? (this.#misses.get(worker) ?? 0) + 1 : 0
     this.#misses.set(worker, misses)
-    return misses >= MISSES ? `Nobody is home at worker ${worker} any more.` : undefined
+    if (misses < MISSES) return undefined
+    return { is: 'nobody-home', says: `Nobody is home at worker ${worker} any more.` }
   }
 
   get #areComingBack(): boolean {
@@ -145,7 +155,6 @@ export class LostWorkers {
   }
 
   async #tellRuns(worker: string, reason: string): Promise<void> {
-    this.#options.gone(worker)
     const work: Promise<void>[] = []
     for (const partition of this.#options.partitions()) {
       for (const row of partition.table.hostedBy(worker)) {

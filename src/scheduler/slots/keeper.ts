@@ -187,6 +187,8 @@ export class SlotKeeper {
     const reply = await this.#broker.bus.request(runAddress(holder.run), message)
     if (reply.outcome === 'timeout') return // it may have heard; if not, it does not renew
     const said = reply.outcome === 'reply' ? parseRunReply(reply.value) : undefined
+    // Somebody is just trying to claim the run. Its host, if there is one, has heard it as well.
+    if (said?.outcome === 'elsewhere' && holder.task !== undefined) return
     const isTaken = said?.outcome === 'slots' ? said.taken : await this.#offerToLog(holder)
     if (isTaken || this.#isStopped) return
     this.#book.release([holder], this.#now())

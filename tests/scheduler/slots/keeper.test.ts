@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
+  LEASE_MS,
   parseRunMessage,
   SLOT_LEASE_MS,
   SLOTS_SUBJECT,
@@ -118,7 +119,24 @@ describe('slots over the bus', () => {
     expect(a.granted).toEqual(['run-c'])
   })
 
-  test('of a dead worker are free as soon as it is known to be dead', async () => {
+  test('are not given to the next because somebody who tries to claim the run says that he does not have it', async () => {
+    await setLimit({ name: 'gpu', slots: 1 })
+    await holder('keeper')
+    const [a, b] = [await host('a'), await host('b')]
+    await acquire(a, 'run-a')
+    const task = { ...want('run-b', 1), holder: { run: 'run-b', task: 'task' } }
+    await stage.drive(b.slots.acquire(task))
+    await acquire(a, 'run-c', 2)
+    const claimer = await stage.machine('claimer')
+    await stage.drive(claimer.broker.bus.subscribe('run.run-b', () => ({ outcome: 'elsewhere' })))
+    await listen('run-b', b, (held) => b.slots.granted(held))
+    a.slots.release({ run: 'run-a' })
+    await stage.clock.advance(2_000)
+    expect(b.granted).toEqual(['run-b'])
+    expect(a.granted).toEqual([])
+  })
+
+  test('of a dead worker are free as soon as its lease has run out: until then its code may be alive', async () => {
     await setLimit({ name: 'gpu', slots: 1 })
     await holder('keeper')
     const [a, b] = [await host('a'), await host('b')]
@@ -129,7 +147,10 @@ describe('slots over the bus', () => {
     await acquire(b, 'run-b')
     await listen('run-b', b, (held) => b.slots.granted(held))
     a.machine.kill()
-    await stage.clock.advance(1_000)
+    await stage.clock.advance(1_500)
+    expect(await stage.tagOf(run)).toBe('SCHEDULED.AwaitingRecovery')
+    expect(b.granted).toEqual([])
+    await stage.clock.advance(LEASE_MS)
     expect(b.granted).toEqual(['run-b'])
   })
 
