@@ -119,7 +119,7 @@ describe('an example', { timeout: 60_000 }, () => {
     })
     await waiting
     const run = /: (\w+)$/.exec(alerts[0] ?? '')?.[1] ?? ''
-    await using client = await connect(`embedded:${home}`)
+    await using client = await connect(`embedded:${join(home, 'broker')}`)
     const names: string[] = []
     for await (const event of client.run(run).events()) {
       if (event.of !== 'flow') continue

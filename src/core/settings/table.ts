@@ -3,6 +3,7 @@
  * own. `docs/reference/settings.md` is generated from this table and a test compares them.
  */
 
+import { join } from 'node:path'
 import type { Kind } from './kinds.ts'
 import * as is from './kinds.ts'
 
@@ -30,8 +31,8 @@ export const SETTINGS = {
   },
   brokerUrl: {
     kind: is.url(['embedded', 'memory', 'nats', 'tls']),
-    preset: ({ home }: Surroundings) => `embedded:${home}`,
-    presetShown: '`embedded:` and the folder `home`',
+    preset: ({ home }: Surroundings) => `embedded:${join(home, 'broker')}`,
+    presetShown: '`embedded:` and the folder `broker` in the folder `home`',
     meaning: 'The broker that carries the messages and keeps the logs.',
   },
   configFile: {

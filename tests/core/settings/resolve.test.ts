@@ -37,7 +37,7 @@ describe('a setting', () => {
   it('has its default when nobody gives it: durations in milliseconds, sizes in bytes', () => {
     expect(resolveSettings([], AROUND).settings).toEqual({
       apiKey: undefined,
-      brokerUrl: `embedded:${AROUND.home}`,
+      brokerUrl: `embedded:${AROUND.home}/broker`,
       configFile: undefined,
       gracePeriod: 30_000,
       home: AROUND.home,
@@ -95,7 +95,7 @@ describe('a setting', () => {
   it('that depends on another follows it: the embedded broker lies in the home folder', () => {
     const { settings } = fromVariables({ CALLBOARD_HOME: 'elsewhere' })
     expect(settings.home).toBe(resolve('elsewhere'))
-    expect(settings.brokerUrl).toBe(`embedded:${resolve('elsewhere')}`)
+    expect(settings.brokerUrl).toBe(`embedded:${resolve('elsewhere', 'broker')}`)
   })
 
   it.each<[given: Record<string, string>, settings: Partial<Settings>]>([

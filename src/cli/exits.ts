@@ -1,0 +1,59 @@
+/** How a command ends: 0 done, 1 failed, 2 wrong usage. */
+
+import { CommanderError } from '@commander-js/extra-typings'
+import { GatewayError } from '../client/index.ts'
+import { isCallboardError } from '../core/index.ts'
+
+export const DONE = 0
+export const FAILED = 1
+export const WRONG_USAGE = 2
+
+/** Ends the command with a message and a code. */
+export class CommandFailure extends Error {
+  override readonly name = 'CommandFailure'
+  readonly exitCode: number
+
+  constructor(message: string, exitCode: number = FAILED) {
+    super(message)
+    this.exitCode = exitCode
+  }
+}
+
+/** Something was written wrongly on the command line. */
+export function wrongUsage(message: string): CommandFailure {
+  return new CommandFailure(message, WRONG_USAGE)
+}
+
+export interface Ending {
+  readonly exitCode: number
+  /** Undefined when everything has been said. */
+  readonly message: string | undefined
+}
+
+export function endingOf(error: unknown): Ending {
+  if (error instanceof CommandFailure)
+    return { exitCode: error.exitCode, message: error.message === '' ? undefined : error.message }
+  if (error instanceof CommanderError)
+    return { exitCode: error.exitCode === 0 ? DONE : WRONG_USAGE, message: undefined }
+  if (error instanceof GatewayError)
+    return { exitCode: FAILED, message: withCode(error.code, [error.message, ...faults(error)].join('\n')) }
+  if (isCallboardError(error)) {
+    const isSetting = error.code === 'CB_E_SETTING_INVALID' || error.code === 'CB_E_SETTING_UNKNOWN'
+    return { exitCode: isSetting ? WRONG_USAGE : FAILED, message: withCode(error.code, error.message) }
+  }
+  return {
+    exitCode: FAILED,
+    message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  }
+}
+
+function faults({ errors, legalSignals }: GatewayError): string[] {
+  const places = errors.map(({ path, message }) => `  ${path === '' ? '(all of it)' : path}: ${message}`)
+  return legalSignals === undefined
+    ? places
+    : [...places, `  It takes: ${legalSignals.join(', ') || 'nothing'}.`]
+}
+
+function withCode(code: string, message: string): string {
+  return code.startsWith('CB_E_') ? `${message} [${code}]` : message
+}

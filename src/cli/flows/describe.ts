@@ -1,0 +1,83 @@
+/** What flows there are in files. */
+
+import { fork } from 'node:child_process'
+import { access } from 'node:fs/promises'
+import { relative, resolve } from 'node:path'
+import type { DeploymentInput } from '../../api/index.ts'
+import { CommandFailure, wrongUsage } from '../exits.ts'
+import type { DescribedFlow, Description } from './described.ts'
+import { programBeside } from './program-beside.ts'
+
+const PROGRAM = programBeside(import.meta.url, 'describe-entry')
+
+/**
+ * The flows that the files export, in a process of their own.
+ *
+ * @throws CommandFailure when a file is not there, cannot be loaded, or there is no flow in any of them
+ */
+export async function describeFlows(
+  files: readonly string[],
+  folder: string,
+): Promise<readonly DescribedFlow[]> {
+  const paths = files.map((file) => resolve(folder, file))
+  for (const path of paths)
+    await access(path).catch(() => {
+      throw wrongUsage(`There is no file ${path}.`)
+    })
+  const description = await askFor(paths, folder)
+  if (description.is === 'failure')
+    throw new CommandFailure(`The flows cannot be loaded.\n${description.message}`)
+  if (description.flows.length === 0)
+    throw new CommandFailure(
+      `${files.join(', ')} ${files.length === 1 ? 'exports' : 'export'} no flow. Export one: export const weather = flow('weather', async () => …)`,
+    )
+  return description.flows
+}
+
+function askFor(paths: readonly string[], cwd: string): Promise<Description> {
+  const child = fork(PROGRAM, paths, { cwd, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+  let said = ''
+  child.stderr?.on('data', (text) => {
+    said = `${said}${text}`.slice(-4_000)
+  })
+  return new Promise((answered) => {
+    let answer: Description | undefined
+    child.once('message', (message: Description) => {
+      answer = message
+    })
+    child.once('close', (code) =>
+      answered(
+        answer ?? { is: 'failure', message: `The file ended the process with code ${code}.\n${said}` },
+      ),
+    )
+  })
+}
+
+type Overrides = Partial<
+  Pick<
+    DeploymentInput,
+    'parameters' | 'infrastructure' | 'description' | 'limit' | 'limitStrategy' | 'pool' | 'queue'
+  >
+>
+
+/** What a deployment has besides its flow. */
+export interface DeploymentPlace extends Overrides {
+  readonly name: string
+  /** The folder of the code, as the workers see it. */
+  readonly path: string
+  readonly tags?: readonly string[]
+}
+
+/** The deployment that a flow of a file becomes. */
+export function deploymentOf(
+  { file, exported, draft }: DescribedFlow,
+  place: DeploymentPlace,
+): DeploymentInput {
+  const { tags = [], ...rest } = place
+  return {
+    ...draft,
+    ...rest,
+    tags: [...new Set([...draft.tags, ...tags])],
+    entrypoint: `${relative(place.path, file)}:${exported}`,
+  }
+}

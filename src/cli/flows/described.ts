@@ -1,0 +1,16 @@
+/** A flow as a file defines it, as plain data. */
+
+import type { Deployment, Draft } from '../../catalog/index.ts'
+
+export interface DescribedFlow {
+  /** Absolute. */
+  readonly file: string
+  readonly exported: string
+  /** The deployment it would be. */
+  readonly draft: Draft<Deployment>
+}
+
+/** What the describing program answers. */
+export type Description =
+  | { readonly is: 'flows'; readonly flows: readonly DescribedFlow[] }
+  | { readonly is: 'failure'; readonly message: string }

@@ -1,0 +1,46 @@
+/**
+ * A program of its own: hosts the run of a flow, or serves a flow, as a script does that its user wrote. The command that
+ * started it says which, and hears how it goes.
+ */
+
+import { messageOf } from '../../core/index.ts'
+import type { HostOrder, HostReport } from './host-orders.ts'
+import { loadFlow } from './load.ts'
+
+const report = (what: HostReport): Promise<void> =>
+  new Promise((sent) => (process.send === undefined ? sent() : process.send(what, () => sent())))
+
+async function obey(order: HostOrder): Promise<void> {
+  const { flow } = await loadFlow(order.file, order.exported)
+  if (order.do === 'serve') {
+    const { name, parameters, limit } = order
+    const serving = await flow.serve({
+      name,
+      ...(parameters === undefined ? {} : { parameters }),
+      ...(limit === undefined ? {} : { limit }),
+    })
+    await report({ did: 'serve', deployment: serving.deployment })
+    return serving.stopped
+  }
+  const { parameters, name, tags } = order
+  const handle = await flow.start(parameters, { tags, ...(name === undefined ? {} : { name }) })
+  await report({ did: 'start', run: handle.id })
+  const state = await handle.wait()
+  const data = state.type === 'COMPLETED' ? await state.result() : undefined
+  await report({
+    did: 'end',
+    state: { type: state.type, name: state.name, message: state.message },
+    result: data === undefined ? undefined : JSON.stringify(data),
+  })
+}
+
+process.once('message', (order: HostOrder) => {
+  obey(order)
+    .catch((error) =>
+      report({
+        did: 'fail',
+        message: error instanceof Error ? (error.stack ?? error.message) : messageOf(error),
+      }),
+    )
+    .finally(() => process.disconnect?.())
+})

@@ -1,0 +1,33 @@
+/** What the hosting program is told, and what it tells. */
+
+export type HostOrder =
+  /** Run a flow of a file here and end with it. */
+  | {
+      readonly do: 'run'
+      readonly file: string
+      /** Undefined: the default export, or the only flow there is. */
+      readonly exported: string | undefined
+      readonly parameters: Readonly<Record<string, unknown>> | undefined
+      readonly name: string | undefined
+      readonly tags: readonly string[]
+    }
+  /** Serve a flow of a file until it is stopped. */
+  | {
+      readonly do: 'serve'
+      readonly file: string
+      readonly exported: string | undefined
+      readonly name: string
+      readonly parameters: Readonly<Record<string, unknown>> | undefined
+      readonly limit: number | undefined
+    }
+
+export type HostReport =
+  | { readonly did: 'start'; readonly run: string }
+  | { readonly did: 'serve'; readonly deployment: string }
+  | {
+      readonly did: 'end'
+      readonly state: { readonly type: string; readonly name: string; readonly message: string | undefined }
+      /** As JSON; undefined when there is none. */
+      readonly result: string | undefined
+    }
+  | { readonly did: 'fail'; readonly message: string }

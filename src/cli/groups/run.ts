@@ -1,0 +1,57 @@
+/** `callboard run`: a flow of a file, here and now. */
+
+import { resolve } from 'node:path'
+import { Command } from '@commander-js/extra-typings'
+import type { StateType } from '../../client/index.ts'
+import type { Context } from '../context.ts'
+import { CommandFailure } from '../exits.ts'
+import { host } from '../flows/index.ts'
+import { jsonObject, keyValue, several } from '../input/index.ts'
+import { type Colour, colourOf } from '../output/index.ts'
+
+export function runCommand(context: Context) {
+  return new Command('run')
+    .description(
+      'Runs a flow of a file, with this process as its host; ends with 1 when it did not complete.',
+    )
+    .argument('<file>', 'the file, or file.ts:export')
+    .option('-p, --param <key=value>', 'one parameter (several times)', keyValue)
+    .option('--params <json>', 'all parameters', jsonObject)
+    .option('--name <name>', 'what the run is called')
+    .option('--tag <tag>', 'several times', several)
+    .option('--json', 'the final state as JSON')
+    .action(async (text, { param, params, name, tag = [], json }) => {
+      const { out } = context
+      const { file, exported } = codeIn(text, context.folder)
+      const parameters = param === undefined && params === undefined ? undefined : { ...params, ...param }
+      const hosting = await host(
+        context,
+        { do: 'run', file, exported, parameters, name, tags: [...tag] },
+        { quiet: false },
+      )
+      const { run } = await hosting.told('start')
+      const { state, result } = await hosting.told('end')
+      await hosting.ended
+      if (json === true)
+        out.json({ run, ...state, ...(result === undefined ? {} : { result: JSON.parse(result) }) })
+      else {
+        out.line(`${run} ${out.colour(stateColour(state.type), state.name)}`)
+        if (result !== undefined) out.line(`result: ${result}`)
+        if (state.type !== 'COMPLETED' && state.message !== undefined) out.line(state.message)
+      }
+      if (state.type !== 'COMPLETED') throw new CommandFailure('')
+    })
+}
+
+/** The last colon parts file and export; that of a Windows drive does not. */
+export function codeIn(
+  text: string,
+  folder: string,
+): { readonly file: string; readonly exported: string | undefined } {
+  const [, file = text, exported] = /^(.+):([^:/\\]+)$/.exec(text) ?? []
+  return { file: resolve(folder, file), exported }
+}
+
+function stateColour(type: string): Colour {
+  return colourOf({ type: type as StateType })
+}

@@ -1,0 +1,16 @@
+/** What is written on a command line, as values. */
+
+export { confirmed } from './confirm.ts'
+export { runMeant } from './run-ref.ts'
+export {
+  amount,
+  count,
+  duration,
+  json,
+  jsonObject,
+  jsonOrText,
+  keyValue,
+  type Parameters,
+  several,
+  timeBefore,
+} from './values.ts'

@@ -1,0 +1,5 @@
+/** What commands say, and how values look. */
+
+export { type Colour, clockText, colourOf, fromNow, oneLine, shortId, spanText } from './format.ts'
+export { lineText } from './line-text.ts'
+export { type Column, Output, type Streams } from './output.ts'

@@ -1,0 +1,93 @@
+/** Watches a run until it ends: drawn over itself on a terminal, line after line in a pipe. */
+
+import { createLogUpdate } from 'log-update'
+import { type GatewayClient, isOver, type LiveItem, RunFold } from '../../client/index.ts'
+import type { Context } from '../context.ts'
+import { clockText, colourOf, lineText, type Output, oneLine, spanText } from '../output/index.ts'
+import { drawRun } from './tree.ts'
+
+const REDRAW_MS = 120
+const KEPT_LINES = 50
+
+/** `false` when it did not complete. */
+export async function watchRun(
+  context: Context,
+  client: GatewayClient,
+  run: string,
+  { plain = false }: { readonly plain?: boolean } = {},
+): Promise<boolean> {
+  const fold = new RunFold({ lines: KEPT_LINES })
+  const items = client.flowRuns.watch(run, { after: 'start' })
+  if (context.out.isTerminal && !plain) await draw(context, fold, items)
+  else for await (const item of items) tell(context.out, fold, item)
+  return conclude(context.out, fold)
+}
+
+async function draw({ out, deps }: Context, fold: RunFold, items: AsyncIterable<LiveItem>): Promise<void> {
+  const update = createLogUpdate(out.stdout)
+  const { columns = 80, rows = 24 } = out.stdout
+  let cancel = () => {}
+  const redraw = () => {
+    update(drawRun(fold, out, deps.clock.now(), { columns, rows }))
+    const timer = deps.clock.setTimer(REDRAW_MS, redraw)
+    cancel = () => timer.cancel()
+  }
+  redraw()
+  try {
+    for await (const item of items) fold.apply(item)
+  } finally {
+    cancel()
+    update(drawRun(fold, out, deps.clock.now(), { columns, rows: Number.POSITIVE_INFINITY }))
+    update.done()
+  }
+}
+
+/** What has just happened, as a line. */
+function tell(out: Output, fold: RunFold, item: LiveItem): void {
+  fold.apply(item)
+  const { run } = fold
+  switch (item.kind) {
+    case 'state': {
+      const { state } = item.data
+      out.line(eventLine(out, state.timestamp, run?.name ?? item.run, state))
+      break
+    }
+    case 'task': {
+      const { key, state } = item.data
+      if (key === undefined || state.type === 'PENDING') break
+      const taskRun = fold.taskRuns.find((one) => one.key === key)
+      const took = taskRun !== undefined && isOver(state) ? `  ${spanText(taskRun.totalRunMs)}` : ''
+      out.line(eventLine(out, state.timestamp, key, state) + took)
+      break
+    }
+    case 'log':
+      out.line(lineText(out, item.data))
+      break
+    case 'gap':
+      out.note('Some events could not be given: they came faster than they were read.')
+  }
+}
+
+function eventLine(
+  out: Output,
+  at: string,
+  name: string,
+  state: {
+    readonly type: Parameters<typeof colourOf>[0]['type']
+    readonly name: string
+    readonly message?: string
+  },
+): string {
+  const message = state.message === undefined ? '' : `  ${state.message.split('\n')[0]}`
+  return `${out.colour('dim', clockText(at))} STATE ${out.colour('blue', name)} ${out.colour(colourOf(state), state.name)}${message}`
+}
+
+function conclude(out: Output, { run }: RunFold): boolean {
+  if (run === undefined) return false
+  const { state } = run
+  out.line()
+  out.line(`${run.name} ${out.colour(colourOf(state), state.name)} after ${spanText(run.totalRunMs)}`)
+  if (state.type === 'COMPLETED' && state.data !== undefined) out.line(`result: ${oneLine(state.data)}`)
+  if (state.type !== 'COMPLETED' && state.message !== undefined) out.line(state.message)
+  return state.type === 'COMPLETED'
+}
