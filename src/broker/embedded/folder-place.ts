@@ -83,7 +83,8 @@ async function openPlace(folder: string, options: StoreOptions, deps: Deps): Pro
   const store = await openFolderStore(folder, options, deps)
   opened.defer(() => store.close())
   try {
-    const wakeups = watchFolder(join(folder, FILES.wake), store, deps, () => place.othersCommitted())
+    let toldOfOthers = () => {} // before there is a place nobody follows it
+    const wakeups = watchFolder(join(folder, FILES.wake), store, deps, () => toldOfOthers())
     opened.defer(() => wakeups.stop())
     const objectsFolder = join(folder, FILES.objects)
     await removeLeftovers(objectsFolder, deps.clock.now())
@@ -96,6 +97,7 @@ async function openPlace(folder: string, options: StoreOptions, deps: Deps): Pro
       },
       capabilities: capabilitiesOf(options, wakeups),
     })
+    toldOfOthers = () => place.othersCommitted()
     opened.defer(() => place.queue.desk.stop())
     const peers = await joinPeers(join(folder, FILES.peers), place.board, deps)
     opened.defer(() => peers.stop())
