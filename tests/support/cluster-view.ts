@@ -2,7 +2,6 @@
 
 import {
   decodeEntry,
-  type FlowRecord,
   isTerminalTag,
   openRun,
   type RunRecord,
@@ -48,7 +47,7 @@ export interface ClusterView extends AsyncDisposable {
 export interface Ended {
   /** `COMPLETED.Completed` */
   readonly tag: string
-  /** Of its last transition. */
+  /** Of its last state. */
   readonly message: string
   readonly result: unknown
   readonly state: RunState
@@ -107,11 +106,10 @@ export async function clusterView(url: string): Promise<ClusterView> {
     async end(run) {
       const records = await view.until(run, (all) => isTerminalTag(lastOf(all)?.s ?? 'SCHEDULED.Scheduled'))
       const state = await view.stateOf(run)
-      const last = records.findLast((record): record is FlowRecord => record.k === 'flow')
       const { result } = state
       return {
         tag: state.flow.tag,
-        message: last !== undefined && 'message' in last.e ? String(last.e.message) : '',
+        message: state.state.message ?? '',
         result: result !== undefined && 'v' in result ? decodeJson(result.v) : undefined,
         state,
         records,

@@ -4,9 +4,13 @@
  * embedded store.
  */
 
-import { optionsSource, resolveSettings } from '../../src/core/index.ts'
-import { runWorkerProcess } from '../../src/worker/index.ts'
+import { enableCompileCache } from 'node:module'
 import type { PoolWorkerOptions } from './pool-workers.ts'
+
+enableCompileCache() // before anything else is loaded
+
+const { optionsSource, resolveSettings } = await import('../../src/core/index.ts')
+const { runWorkerProcess } = await import('../../src/worker/index.ts')
 
 const { brokerUrl, leaseMs, ...options }: PoolWorkerOptions = JSON.parse(process.argv[2] ?? '{}')
 const { settings } = resolveSettings(
