@@ -9,10 +9,20 @@
  * (Y3) A run whose code only waits takes no slot: parents that wait for children cannot keep them from a worker.
  * (Y4) Nothing is claimed and no body begins while the lease is not fresh, or once the host is stopping.
  * (Y5) A run that is let go of here although nobody has taken it is given back in the log.
+ * (Y6) A jump of this machine's clock does not reach the logs: a moment that is in one is kept by hosts that come later.
  */
 
 import type { Broker, Subscription } from '../broker/index.ts'
-import { CallboardError, type Deps, isJsonObject, mintId, service, sleep, type Timer } from '../core/index.ts'
+import {
+  CallboardError,
+  type Deps,
+  isJsonObject,
+  mintId,
+  SteadyClock,
+  service,
+  sleep,
+  type Timer,
+} from '../core/index.ts'
 import { type Claim, claimNew, claimRun, type HostedHooks } from './claim.ts'
 import { ClaimLoop } from './claim-loop.ts'
 import { identify, type NewRun, recordOf } from './create-run.ts'
@@ -97,7 +107,9 @@ class RunHost {
     this.#options = options
     this.worker = settings.worker ?? mintId(deps)
     this.#broker = broker
-    this.#deps = { ...deps, logger: deps.logger.child({ worker: this.worker }) }
+    const logger = deps.logger.child({ worker: this.worker })
+    const time = new SteadyClock({ clock: deps.clock, logger })
+    this.#deps = { ...deps, clock: time.asClock(), logger } // (Y6)
     this.#settings = { ...HOST_DEFAULTS, ...settings }
     this.#startedAt = deps.clock.now()
     this.#runs = new HostedRuns(this.#deps.logger, () => this.#freed())
@@ -111,6 +123,7 @@ class RunHost {
       facts: () => this.#facts(),
       lost: (reason) => this.#lost(reason),
       regained: () => this.#regained(),
+      stamped: (...times) => time.observe(...times),
     })
     this.#context = {
       broker,

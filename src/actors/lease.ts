@@ -36,6 +36,8 @@ export interface LeaseOptions {
   lost(reason: string): void
   /** It is fresh again after it was not. (W4) */
   regained(): void
+  /** The broker took a renewal at `brokerAt` by its clock, between these two moments (monotonic). */
+  stamped?(brokerAt: number, sentAt: number, doneAt: number): void
 }
 
 export class WorkerLease {
@@ -139,8 +141,10 @@ export class WorkerLease {
     })
     const written = this.#write().then(
       (revision) => {
-        if (revision !== undefined) this.#renewed(revision, sentAt)
-        return revision !== undefined
+        if (revision === undefined) return false
+        this.#renewed(revision, sentAt)
+        void this.#measure(revision, sentAt)
+        return true
       },
       (error) => {
         logger.debug({ error }, 'the lease could not be renewed')
@@ -150,6 +154,19 @@ export class WorkerLease {
     const renewed = await Promise.race([written, tooLate])
     timer?.cancel()
     return renewed
+  }
+
+  /** Reads back when the broker took this renewal. */
+  async #measure(revision: KvRevision, sentAt: number): Promise<void> {
+    const { deps, stamped, worker } = this.#options
+    if (stamped === undefined) return
+    const doneAt = deps.clock.monotonic()
+    try {
+      const entry = await this.#bucket?.get(worker)
+      if (entry?.revision === revision) stamped(entry.at, sentAt, doneAt)
+    } catch (error) {
+      deps.logger.debug({ error }, 'the broker could not be asked for its time')
+    }
   }
 
   async #write(): Promise<KvRevision | undefined> {

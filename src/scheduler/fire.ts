@@ -5,10 +5,9 @@
 
 import { type Answer, applyToRun, judgeFire, type TimerFire, tellRun } from '../actors/index.ts'
 import type { Broker } from '../broker/index.ts'
-import { type Deps, isCallboardError } from '../core/index.ts'
+import { type Deps, isCallboardError, type SteadyClock } from '../core/index.ts'
 import type { Partition } from './partition.ts'
 import type { ArmedTimer } from './run-row.ts'
-import type { SteadyClock } from './steady-clock.ts'
 
 /** Less is the ordinary way of things. */
 const WORTH_SAYING_MS = 1_000

@@ -13,11 +13,10 @@
 
 import { type Answer, applyToRun, judgeFlow, WORKERS_BUCKET, workerAddress } from '../actors/index.ts'
 import type { Broker, Bucket, KvWatch } from '../broker/index.ts'
-import type { Deps, Timer } from '../core/index.ts'
+import type { Deps, SteadyClock, Timer } from '../core/index.ts'
 import { type Gate, settled } from './limiter.ts'
 import type { Partition } from './partition.ts'
 import type { RunRow } from './run-row.ts'
-import type { SteadyClock } from './steady-clock.ts'
 
 export interface LostWorkersOptions {
   readonly leaseMs: number

@@ -10,11 +10,10 @@
 
 import { decodeEntry, isTerminalTag, openRun } from '../actors/index.ts'
 import type { Broker, Cursor, Entry } from '../broker/index.ts'
-import { type Deps, partitionOf } from '../core/index.ts'
+import { type Deps, partitionOf, type SteadyClock } from '../core/index.ts'
 import { archiveRun } from './archive-run.ts'
 import { settled } from './limiter.ts'
 import type { Partition } from './partition.ts'
-import type { SteadyClock } from './steady-clock.ts'
 
 export interface RetentionEdge {
   readonly broker: Broker

@@ -12,7 +12,7 @@
 
 import { SLOT_RENEW_MS } from '../actors/index.ts'
 import type { Broker } from '../broker/index.ts'
-import { type Deps, PARTITIONS, partitionOf, type Service, service } from '../core/index.ts'
+import { type Deps, PARTITIONS, partitionOf, type Service, SteadyClock, service } from '../core/index.ts'
 import { fireTimer } from './fire.ts'
 import { SharedFollowing } from './following.ts'
 import { Leases } from './leases.ts'
@@ -24,7 +24,6 @@ import { Performer } from './performer.ts'
 import { type Repeated, repeat } from './repeat.ts'
 import { Retention } from './retention.ts'
 import { renewWishes, SlotKeeper } from './slots/index.ts'
-import { SteadyClock } from './steady-clock.ts'
 import { Sweep } from './sweep.ts'
 import { Timers } from './timers.ts'
 

@@ -13,11 +13,10 @@
 
 import { isTerminalTag, openRun, type RunState } from '../actors/index.ts'
 import type { Broker } from '../broker/index.ts'
-import { assertNever, type Deps } from '../core/index.ts'
+import { assertNever, type Deps, type SteadyClock } from '../core/index.ts'
 import { settled } from './limiter.ts'
 import type { Partition } from './partition.ts'
 import { type ArmedTimer, type RunRow, rowOfState } from './run-row.ts'
-import type { SteadyClock } from './steady-clock.ts'
 
 export interface SweepFacts {
   /** The broker's time. */

@@ -10,9 +10,8 @@
  * (F4) A timer that was disarmed is fired no more, also when it was about to be.
  */
 
-import type { Clock, Deps, Timer } from '../core/index.ts'
+import type { Clock, Deps, SteadyClock, Timer } from '../core/index.ts'
 import type { ArmedTimer } from './run-row.ts'
-import type { SteadyClock } from './steady-clock.ts'
 import { GONE, OUT, TimerHeap } from './timer-heap.ts'
 
 export interface TimersOptions {

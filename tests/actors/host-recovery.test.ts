@@ -59,6 +59,21 @@ describe('a host that dies', () => {
       expect(results).toEqual([0, 1, 2, 3, 4].map((i) => `step-${i} COMPLETE COMPLETED.Completed`))
     })
 
+  for (const jumpMs of [-3_600_000, 3_600_000])
+    it(`leaves its pause to one whose clock jumps by ${jumpMs / 60_000} min: it ends in its time all the same`, async () => {
+      const flow: Program = (run) => run.pause({ timeoutMs: 5_000 })
+      const one = await stage.host('one', { flow })
+      const run = await stage.create()
+      await stage.untilTag(run, 'PAUSED.Paused')
+      const two = await stage.host('two', { flow })
+      two.clock.shift(jumpMs)
+      one.kill()
+      await stage.untilTag(run, 'SCHEDULED.AwaitingRecovery', 4_000)
+      await stage.untilTag(run, 'PAUSED.Paused', 1_000)
+      await stage.untilTag(run, 'FAILED.Failed', 6_000)
+      expect((await stage.historyOf(run)).at(-1)).toContain('TIMER.hold')
+    })
+
   it('[scenario 22] is followed within the time that the scheduler takes to notice, and the recovery is counted', async () => {
     const bodies = new Map<string, number>()
     const flow = fiveTasks(bodies, 1_000)

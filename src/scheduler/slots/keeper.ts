@@ -27,8 +27,7 @@ import {
 } from '../../actors/index.ts'
 import type { Broker, BusMessage, KvChange, KvWatch, Subscription } from '../../broker/index.ts'
 import { openCatalog, watchLimits } from '../../catalog/index.ts'
-import { assertNever, type Deps, type JsonValue, type Timer } from '../../core/index.ts'
-import type { SteadyClock } from '../steady-clock.ts'
+import { assertNever, type Deps, type JsonValue, type SteadyClock, type Timer } from '../../core/index.ts'
 import { SlotBook, type SlotEvent, type Verdict } from './book.ts'
 import { LIMITS_BUCKET, parseLimit } from './limit.ts'
 

@@ -16,11 +16,10 @@ import {
   sendSignal,
 } from '../../actors/index.ts'
 import type { Broker } from '../../broker/index.ts'
-import type { Deps } from '../../core/index.ts'
+import type { Deps, SteadyClock } from '../../core/index.ts'
 import { type Gate, settled } from '../limiter.ts'
 import type { Partition } from '../partition.ts'
 import type { RunRow } from '../run-row.ts'
-import type { SteadyClock } from '../steady-clock.ts'
 
 export interface WishesEdge {
   readonly broker: Broker

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type VirtualClock, virtualClock } from '../../src/core/index.ts'
-import { SteadyClock } from '../../src/scheduler/steady-clock.ts'
-import { type Line, recordingLogger } from './stage.ts'
+import { SteadyClock, type VirtualClock, virtualClock } from '../../src/core/index.ts'
+import { type Line, recordingLogger } from '../scheduler/stage.ts'
 
 const HOUR_MS = 3_600_000
 

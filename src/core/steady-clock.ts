@@ -1,5 +1,5 @@
 /**
- * The clock by which the scheduler decides what is due. It reads the wall once and then goes on by the clock that
+ * The clock by which hosts say when something happened and schedulers decide what is due. It reads the wall once and then goes on by the clock that
  * never jumps; small corrections of the wall are followed, a jump is not, unless the broker's clock agrees with it.
  *
  * Invariants
@@ -9,7 +9,8 @@
  * (S3) Every jump, and every stretch of plain disagreement with the broker, is said once.
  */
 
-import type { Deps } from '../core/index.ts'
+import type { Clock } from './clock.ts'
+import type { Deps } from './deps.ts'
 
 /** Corrections up to this size are an ordinary clock being kept right. */
 const DRIFT_MS = 1_000
@@ -35,6 +36,17 @@ export class SteadyClock {
   now(): number {
     this.#compare()
     return this.#deps.clock.monotonic() + this.#offset
+  }
+
+  /** The machine's clock, but for the time it shows. */
+  asClock(): Clock {
+    const { clock } = this.#deps
+    return {
+      now: () => Math.round(this.now()),
+      monotonic: () => clock.monotonic(),
+      setTimer: (...args) => clock.setTimer(...args),
+      defer: (fn) => clock.defer(fn),
+    }
   }
 
   /** The broker's time, as far as it has been measured; else the scheduler's own. */
