@@ -12,13 +12,14 @@ import type { ClientFrame, ServerFrame, SignalFrame, StartFrame, SubscribeFrame 
 import { assertNever, type Deps, isCallboardError, type Timer } from '../../core/index.ts'
 import type { Keeper, Principal } from '../access/index.ts'
 import type { Asker, Commands } from '../commands.ts'
+import { invalidAt } from '../http/index.ts'
 import { CLOSE, type Closing } from './closing.ts'
 import type { Hub } from './hub.ts'
 import type { LiveLimits } from './limits.ts'
 import { type Exit, Outbox } from './outbox.ts'
 import { parseFrame } from './parse-frame.ts'
 import { Rate } from './rate.ts'
-import { invalidFrame, replyError, replyTo } from './replies.ts'
+import { replyError, replyTo } from './replies.ts'
 import type { LiveSources } from './sources.ts'
 import { openSubscription, type Subscription } from './subscribe.ts'
 import type { Voice } from './voice.ts'
@@ -80,7 +81,7 @@ export class Connection {
     if (parsed.is === 'noise') return this.close('NO_FRAME', parsed.why)
     if (parsed.is === 'faulty') {
       if (this.#phase.is === 'unknown') return this.close('NO_FRAME')
-      return this.#refuse(parsed.id, invalidFrame(parsed.faults))
+      return this.#refuse(parsed.id, invalidAt('frame', parsed.faults))
     }
     const { frame } = parsed
     if (frame.op === 'auth') return this.#authenticate(frame.token)

@@ -11,6 +11,7 @@ import {
   SubscribeFrame,
   UnsubscribeFrame,
 } from '../../api/index.ts'
+import { faultsOf } from '../http/index.ts'
 
 export type Parsed =
   | { readonly is: 'frame'; readonly frame: ClientFrame }
@@ -28,8 +29,6 @@ const FRAMES = {
   unsubscribe: Compile(UnsubscribeFrame),
 } as const
 
-const MOST_FAULTS = 20
-
 export function parseFrame(text: string): Parsed {
   const value = read(text)
   if (typeof value !== 'object' || value === null || !('op' in value))
@@ -39,10 +38,10 @@ export function parseFrame(text: string): Parsed {
   const checker = FRAMES[op]
   if (checker.Check(value)) return { is: 'frame', frame: value }
   const id = 'id' in value && Number.isSafeInteger(value.id) ? Number(value.id) : undefined
-  const faults = checker.Errors(value).map(faultOf)
+  const faults = faultsOf(checker.Errors(value))
   if (id === undefined)
     return { is: 'noise', why: `${op}: ${faults[0]?.message ?? 'it is not as it should be'}` }
-  return { is: 'faulty', id, faults: faults.slice(0, MOST_FAULTS) }
+  return { is: 'faulty', id, faults }
 }
 
 function isOp(op: unknown): op is keyof typeof FRAMES {
@@ -55,8 +54,4 @@ function read(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-function faultOf({ instancePath, message }: { instancePath: string; message: string }): Fault {
-  return { path: instancePath.slice(1).replaceAll('/', '.'), message }
 }

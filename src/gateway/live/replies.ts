@@ -1,7 +1,8 @@
 /** Answers to frames, the good and the bad. */
 
-import type { Fault, ReplyError, ReplyFrame, SignalAnswer } from '../../api/index.ts'
-import { CallboardError, isCallboardError } from '../../core/index.ts'
+import type { ReplyError, ReplyFrame, SignalAnswer } from '../../api/index.ts'
+import { isCallboardError } from '../../core/index.ts'
+import { problemOf } from '../http/index.ts'
 
 /** What became of a signal. */
 export function replyTo(id: number, answer: SignalAnswer): ReplyFrame {
@@ -29,27 +30,11 @@ export function replyTo(id: number, answer: SignalAnswer): ReplyFrame {
 export function replyError(error: unknown): ReplyError {
   if (!isCallboardError(error))
     return { code: 'CB_E_BUG', message: 'Something went wrong in the gateway; see its log.' }
-  const { issues } = error.details
-  const errors = Array.isArray(issues) ? issues.filter(isFault) : []
-  return { code: error.code, message: error.message, ...(errors.length === 0 ? {} : { errors }) }
-}
-
-export function invalidFrame(faults: readonly Fault[]): CallboardError {
-  const lines = faults
-    .map(({ path, message }) => `\n  ${path === '' ? 'the frame' : path}: ${message}`)
-    .join('')
-  return new CallboardError('CB_E_REQUEST_INVALID', `This frame cannot be used:${lines}`, {
-    details: { issues: faults },
-  })
-}
-
-function isFault(value: unknown): value is Fault {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'path' in value &&
-    typeof value.path === 'string' &&
-    'message' in value &&
-    typeof value.message === 'string'
-  )
+  const { code, detail: message, errors, retryAfterMs } = problemOf(error)
+  return {
+    code,
+    message,
+    ...(errors === undefined ? {} : { errors }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  }
 }

@@ -1,6 +1,5 @@
 /** A client of the live socket that remembers all it heard, and can be waited on. */
 
-import { once } from 'node:events'
 import { WebSocket } from 'ws'
 import type { ClientFrame, EventFrame, ServerFrame } from '../../../../src/api/index.ts'
 
@@ -25,7 +24,9 @@ export class Client {
       this.frames.push(JSON.parse(String(data)))
       for (const look of this.#waiting) look()
     })
-    this.closed = once(this.socket, 'close').then(([code, reason]) => ({ code, reason: String(reason) }))
+    this.closed = new Promise((resolve) =>
+      this.socket.once('close', (code, reason) => resolve({ code, reason: String(reason) })),
+    )
     this.socket.on('error', () => {})
   }
 

@@ -1,5 +1,6 @@
 /** A broker in memory, a host with flows on it, and gateways that may come and go. */
 
+import { setImmediate as turn } from 'node:timers/promises'
 import {
   createHost,
   createRun,
@@ -36,6 +37,8 @@ export interface Stage extends AsyncDisposable {
   create(more?: Partial<NewRun>): Promise<string>
   /** Hosts a run of this code; resolves once the run exists. */
   play(program: Program, more?: Partial<NewRun>): Promise<string>
+  /** Looks again after every turn of the event loop, until it holds. */
+  until(check: () => boolean): Promise<void>
   signal(run: string, name: string, payload?: JsonObject): ReturnType<typeof sendSignal>
 }
 
@@ -74,6 +77,9 @@ export async function openStage(given?: Broker): Promise<Stage> {
       const flow = `flow-${flows.size}`
       flows.set(flow, { program })
       return (await host.begin(newRun({ flow, ...more }))).run
+    },
+    async until(check) {
+      while (!check()) await turn()
     },
     signal: (run, name, payload) =>
       sendSignal(broker, deps, run, {
