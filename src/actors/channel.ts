@@ -48,6 +48,8 @@ export interface TaskCall {
   readonly limits?: readonly string[]
   /** How it wants them, when not one slot of each, for as long as it takes. */
   readonly wish?: SlotWish
+  /** Its body does nothing here but wait for another run. */
+  readonly away?: boolean
   /** A replay that meets other inputs under this identity: an error, or run it anew. Default `error`. */
   readonly onMismatch?: 'error' | 'rerun'
   /**
@@ -123,6 +125,8 @@ export interface ChildRequest {
   readonly tags?: readonly string[]
   readonly deployment?: string
   readonly policy: FlowPolicy
+  /** Where it waits for a worker. Default: with a deployment as the policy says, else where its parent waited. */
+  readonly queue?: string
   /** Answer when it is terminal, not when it exists. */
   readonly wait: boolean
 }

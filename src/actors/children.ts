@@ -9,6 +9,7 @@ import { CallboardError, type Deps, mintId, partitionOf } from '../core/index.ts
 import { untilAnswered } from './append.ts'
 import type { ChildAnswer, ChildRequest } from './channel.ts'
 import { createRun } from './create-run.ts'
+import type { Target } from './events.ts'
 import type { HostContext } from './host-context.ts'
 import { openRun } from './open-run.ts'
 import { judgeChild } from './rules.ts'
@@ -51,13 +52,12 @@ export class Children {
   async start(request: ChildRequest): Promise<ChildAnswer> {
     const child = await this.#settleOn(request)
     const { broker, deps } = this.#context
-    const { id, wait, ...input } = request
+    const { id, policy, queue: _, wait: isWaitedFor, ...given } = request
     const { created } = this.#log.state
-    const { policy, ...given } = input
     await this.#untilAnswered(() =>
       createRun(broker, deps, {
         ...given,
-        policy: request.deployment === undefined ? { ...policy, target: created.policy.target } : policy,
+        policy: { ...policy, target: targetOf(request, created.policy.target) },
         id: child.run,
         name: request.name ?? `${request.flow}-${child.run.slice(-6)}`,
         parent: { run: this.#log.id, key: id },
@@ -65,7 +65,7 @@ export class Children {
         by: { channel: 'code', principal: this.#log.id },
       }),
     )
-    return wait ? this.join(child.run) : { run: child.run, tag: 'SCHEDULED.Scheduled' }
+    return isWaitedFor ? this.join(child.run) : { run: child.run, tag: 'SCHEDULED.Scheduled' }
   }
 
   join(run: string): Promise<ChildAnswer> {
@@ -151,6 +151,12 @@ export class Children {
     this.#changed()
     for (const { reject } of joins) reject(error)
   }
+}
+
+/** Without a deployment or a queue of its own: who has its parent's code has its code. */
+function targetOf({ deployment, policy, queue }: ChildRequest, ofParent: Target): Target {
+  if (queue !== undefined) return { ...policy.target, queue }
+  return deployment === undefined ? ofParent : policy.target
 }
 
 /** Passes a signal on to every child; a child that does not take it has no need of it. */

@@ -41,6 +41,8 @@ export interface TaskOptions {
   readonly limits?: readonly string[]
   /** How it wants them. When it cannot have them it fails, with the reason. Default: one slot of each, for ever. */
   readonly wish?: NonNullable<TaskCall['wish']>
+  /** Its body does nothing here but wait for another run: it keeps nobody from anything. */
+  readonly away?: boolean
   readonly name?: string
   readonly tags?: readonly string[]
   /** Hash of the inputs, to notice a replay with others. */
@@ -88,6 +90,8 @@ export interface ChildOptions {
   readonly name?: string
   readonly tags?: readonly string[]
   readonly deployment?: string
+  /** Where it waits for a worker. Default: with a deployment as the policy says, else where this run waited. */
+  readonly queue?: string
 }
 
 const ONE_HOUR_MS = 3_600_000

@@ -407,9 +407,9 @@ export class TaskCalls {
   #enter(open: Open, phase: Phase): void {
     const before = open.phase
     open.phase = phase
-    this.#running += Number(isBodyPhase(phase)) - Number(isBodyPhase(before))
-    this.#resting += Number(phase === 'resting') - Number(before === 'resting')
-    if (phase === 'resting') this.#changed()
+    this.#running += Number(isBusy(open, phase)) - Number(isBusy(open, before))
+    this.#resting += Number(isResting(open, phase)) - Number(isResting(open, before))
+    if (isResting(open, phase)) this.#changed()
   }
 
   #now(): number {
@@ -421,8 +421,14 @@ export class TaskCalls {
   }
 }
 
-function isBodyPhase(phase: Phase): boolean {
-  return phase === 'running' || phase === 'reporting'
+/** A body that is away is no work for this process until it is back. */
+function isBusy({ call }: Open, phase: Phase): boolean {
+  return phase === 'reporting' || (phase === 'running' && call.away !== true)
+}
+
+/** Nothing but time, a person or another run moves it on. */
+function isResting({ call }: Open, phase: Phase): boolean {
+  return phase === 'resting' || (phase === 'running' && call.away === true)
 }
 
 function isRunning(state: RunState): boolean {

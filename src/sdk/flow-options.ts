@@ -61,7 +61,7 @@ const KINDS: Readonly<Record<keyof FlowOptions, is.OptionKind>> = {
   retryDelaySeconds: { ...is.delay, is: (value) => is.delay.is(value) || isBackoff(value) },
   retryJitterFactor: is.factor,
   timeoutSeconds: is.duration,
-  taskRunner: { form: 'sequential() or concurrent({ max })', is: isTaskRunner },
+  taskRunner: { form: 'sequential(), concurrent({ max }) or distributed({ queue })', is: isTaskRunner },
   logPrints: is.flag,
   onCrash: is.oneOf('recover', 'crash'),
   maxRecoveries: is.count,

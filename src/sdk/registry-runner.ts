@@ -3,7 +3,7 @@
 import type { Runner } from '../actors/index.ts'
 import type { Environment } from './environment.ts'
 import { startInline } from './inline.ts'
-import { flowNamed } from './registry.ts'
+import { flowNamed } from './task-flows.ts'
 
 export function registryRunner(env: Environment): Runner {
   return {

@@ -23,8 +23,12 @@ export function registerTask(definition: TaskDefinition): void {
   tasks.set(definition.name, definition)
 }
 
-export function flowNamed(name: string): FlowDefinition | undefined {
+export function definedFlow(name: string): FlowDefinition | undefined {
   return flows.get(name)
+}
+
+export function taskNamed(name: string): TaskDefinition | undefined {
+  return tasks.get(name)
 }
 
 interface Named {

@@ -22,7 +22,8 @@ import { type FlowScope, type Scope, scopes, type TaskScope } from './scope.ts'
 import { Skip } from './skip.ts'
 import { State } from './state.ts'
 import type { TaskDefinition } from './task-definition.ts'
-import type { Gate } from './task-runner.ts'
+import type { BodyOrder } from './task-flows.ts'
+import type { Elsewhere, Gate } from './task-runner.ts'
 import { judgeTrigger } from './triggers.ts'
 
 export interface TaskCallInput {
@@ -37,6 +38,10 @@ export interface TaskCallInput {
   readonly gate?: Gate | undefined
   /** How it wants the slots of its concurrency limits. */
   readonly wish?: TaskRunOptions['wish']
+  /** Its body runs in this process, whatever its options say. */
+  readonly here?: boolean
+  /** Of the task run that this is the body of; by default the one that is made of this call. */
+  readonly run?: BodyOrder['run']
   /** Hears what a generator yields, as it does. */
   readonly yielded?: ((value: unknown) => Promise<void>) | undefined
 }
@@ -77,6 +82,8 @@ class Call {
   readonly #id: string
   readonly #name: string
   readonly #lines: RunLines
+  /** Where its bodies run; undefined for here. */
+  readonly #elsewhere: Elsewhere | undefined
   /** A result that was not stored, for the caller in this process. */
   #live: { readonly value: unknown } | undefined
   #last: State | undefined
@@ -91,6 +98,7 @@ class Call {
     this.#task = task
     this.#id = id
     this.#name = this.#runName()
+    this.#elsewhere = elsewhereOf(input)
     this.#lines = scope.flow.taskLines({ id, name: this.#name })
   }
 
@@ -119,7 +127,10 @@ class Call {
 
   #options(instead: TaskRunOptions['instead']): TaskRunOptions {
     const { options } = this.#task
-    const { retry, timeoutMs, silenceMs, limits } = this.#task.compiled(this.#flow.env.settings.taskRetries)
+    const compiled = this.#task.compiled(this.#flow.env.settings.taskRetries)
+    const { retry, limits } = compiled
+    // Elsewhere, how long it takes counts from when it begins there.
+    const { timeoutMs, silenceMs } = this.#elsewhere === undefined ? compiled : NO_TIMES
     const { upstream } = this.#resolved
     const inputs = inputsHash(this.#resolved.args)
     return {
@@ -132,6 +143,7 @@ class Call {
       ...(retry.retries === 0 ? {} : { attempted: (outcome) => this.#attempted(outcome) }),
       ...(limits === undefined ? {} : { limits }),
       ...(this.#input.wish === undefined ? {} : { wish: this.#input.wish }),
+      ...(this.#elsewhere === undefined ? {} : { away: true }),
       ...(this.#name === this.#id ? {} : { name: this.#name }),
       ...(options.tags === undefined ? {} : { tags: options.tags }),
       ...(inputs === undefined ? {} : { inputs }),
@@ -190,7 +202,7 @@ class Call {
       name: this.#name,
       task: this.#task,
       args: this.#resolved.args,
-      body: context,
+      body: this.#seen(context),
       lines: this.#lines,
       logPrints: options.logPrints ?? outer.logPrints,
       tags: options.tags ?? NO_TAGS,
@@ -205,11 +217,10 @@ class Call {
   }
 
   async #attempt(task: TaskScope): Promise<unknown> {
-    const { fn, options } = this.#task
+    const { options } = this.#task
     if (options.onRunning !== undefined || options.onStateChange !== undefined) await this.#begins(task)
     try {
-      const returned = Reflect.apply(fn, undefined, this.#resolved.args as never[])
-      const value = this.#task.isGenerator ? await this.#collect(returned) : await returned
+      const value = await this.#value(task)
       if (value instanceof State || value === undefined || isPlain(options)) return value
       if (options.persistResult === false) this.#live = { value }
       return new State({
@@ -221,6 +232,30 @@ class Call {
       if (error instanceof Skip) return skipped(error.message, error.result)
       if (task.body.attempt > 0) this.#lines.engine('error', 'Encountered an exception', { error })
       throw error
+    }
+  }
+
+  async #value(task: TaskScope): Promise<unknown> {
+    const { fn, isGenerator } = this.#task
+    if (this.#elsewhere !== undefined) {
+      const { runAway } = await import('./away.ts')
+      const returned = await runAway(this.#flow, task, this.#elsewhere)
+      return isGenerator && Array.isArray(returned) ? this.#collect(returned) : returned
+    }
+    const returned = Reflect.apply(fn, undefined, this.#resolved.args as never[])
+    return isGenerator ? this.#collect(returned) : returned
+  }
+
+  /** A body that belongs to a task run elsewhere sees that one. */
+  #seen(context: BodyContext): BodyContext {
+    const { run } = this.#input
+    if (run === undefined) return context
+    return {
+      ...run,
+      get signal() {
+        return context.signal
+      },
+      beat: () => context.beat(),
     }
   }
 
@@ -395,6 +430,13 @@ class Call {
   }
 }
 
+function elsewhereOf({ gate, here, task }: TaskCallInput): Elsewhere | undefined {
+  const { runner } = task.options
+  if (here === true || runner === 'here') return undefined
+  return gate?.runner.elsewhere ?? (runner === 'worker' ? {} : undefined)
+}
+
+const NO_TIMES = { timeoutMs: null, silenceMs: undefined } as const
 const NO_TAGS: readonly string[] = []
 /** What needs no second look before it is stored. */
 const PLAIN_TYPES: ReadonlySet<string> = new Set(['string', 'number', 'boolean', 'undefined'])

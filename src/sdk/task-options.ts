@@ -69,6 +69,11 @@ export interface TaskOptions {
   readonly skipOnUpstreamSkip?: boolean
   /** Names of the concurrency limits that it needs a slot of. */
   readonly concurrency?: string | readonly string[]
+  /**
+   * `worker`: its bodies run in a process that serves it, however it is called; `here`: in the flow's own process, also
+   * when that has `distributed()` as its task runner. Default: as the flow's task runner says.
+   */
+  readonly runner?: 'here' | 'worker'
   /** When a replay meets other inputs under this call's identity. Default `error`. */
   readonly onReplayMismatch?: 'error' | 'rerun'
   readonly onRunning?: Hook | readonly Hook[]
@@ -104,6 +109,7 @@ const KINDS: Readonly<Record<keyof TaskOptions, is.OptionKind>> = {
   trigger: is.oneOf(...TRIGGERS),
   skipOnUpstreamSkip: is.flag,
   concurrency: is.textOrTexts,
+  runner: is.oneOf('here', 'worker'),
   onReplayMismatch: is.oneOf('error', 'rerun'),
   onRunning: is.hooks,
   onCompletion: is.hooks,

@@ -1,6 +1,6 @@
 /** `task()`: makes a function a task. */
 
-import { alone } from './alone.ts'
+import { callAlone, delayTask } from './alone.ts'
 import { readForms } from './forms.ts'
 import { TaskFuture } from './future.ts'
 import type { TaskFutureList } from './future-list.ts'
@@ -46,7 +46,10 @@ export interface Task<A extends readonly unknown[], R> {
    * @throws CB_E_MAP_LENGTHS, CB_E_MAP_NOTHING
    */
   map(...args: MapInputs<A>): TaskFutureList<ResultOf<R>>
-  /** Starts it as a run of its own, outside of any flow. */
+  /**
+   * Leaves it to whoever serves the task (`serveTasks`, `callboard task serve`), as a run of its own; gives a handle once
+   * that run exists. Inside a flow the same call in a replay is the same run.
+   */
   delay(...args: A): Promise<FlowRunHandle<ResultOf<R>>>
   /** A copy whose calls start after these, without getting their results. */
   waitFor(...upstream: readonly unknown[]): Task<A, R>
@@ -78,6 +81,12 @@ export function task<A extends readonly unknown[], R>(
 }
 
 const NOTHING: readonly unknown[] = []
+const definitions = new WeakMap<object, TaskDefinition>()
+
+/** What a task was made of; undefined for anything else. */
+export function taskDefinitionOf(value: unknown): TaskDefinition | undefined {
+  return typeof value === 'function' ? definitions.get(value) : undefined
+}
 
 function makeTask<A extends readonly unknown[], R>(
   definition: TaskDefinition,
@@ -87,7 +96,7 @@ function makeTask<A extends readonly unknown[], R>(
   const { name, options } = definition
   const inRun = (args: readonly unknown[]): Promise<State> => {
     const scope = scopes.getStore()
-    if (scope === undefined) return alone(definition).withState(args)
+    if (scope === undefined) return callAlone(definition, args)
     return parts().callTask({ scope, task: definition, args, id: identify(scope, name), waitFor })
   }
   const submit = (args: readonly unknown[]): TaskFuture<unknown> => {
@@ -112,12 +121,13 @@ function makeTask<A extends readonly unknown[], R>(
         args,
         waitFor,
       ),
-    delay: (...args: readonly unknown[]) => alone(definition).start(args),
+    delay: (...args: readonly unknown[]) => delayTask(definition, args),
     waitFor: (...upstream: readonly unknown[]) => makeTask(definition, fn, [...waitFor, ...upstream]),
     with: (other: Omit<TaskOptions, 'name'>) =>
       makeTask(defineTask(fn, { ...options, ...other, name }), fn, waitFor),
   })
   Object.defineProperty(call, 'name', { value: name })
+  definitions.set(call, definition)
   return made as Task<A, R> // what was put together above; its types are those of the function
 }
 
@@ -142,7 +152,7 @@ function streamOf(
 ): TaskStream<unknown> {
   const scope = scopes.getStore()
   if (scope === undefined)
-    return new TaskStream(async () => (await alone(definition).withState(args)).result() as unknown[])
+    return new TaskStream(async () => (await callAlone(definition, args)).result() as unknown[])
   const id = identify(scope, definition.name)
   return new TaskStream(async (yielded) => {
     const state = await parts().callTask({ scope, task: definition, args, id, waitFor, yielded })

@@ -87,8 +87,6 @@ describe('a task that is called', () => {
 
   test('outside of any flow is a run too', async () => {
     expect(await stage.harness.run(() => double(21))).toBe(42)
-    const handle = await stage.harness.run(() => double.delay(4))
-    expect(await stage.harness.until(handle.result())).toBe(8)
   })
 
   test('as submit or map outside of a flow says what to do instead', () => {
