@@ -57,8 +57,8 @@ export function pageOf<S extends TSchema>(schema: S) {
 
 /** A page of a list, as a type. */
 export interface Page<T> {
-  readonly items: readonly T[]
-  readonly next?: string
+  items: T[]
+  next?: string
 }
 
 /** What is wrong, and where. */

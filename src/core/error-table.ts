@@ -20,6 +20,12 @@ export interface ErrorRow {
 }
 
 export const ERRORS = {
+  CB_E_ADDRESS: {
+    kind: 'terminal',
+    status: 500,
+    meaning: 'The gateway cannot listen at the address it was given.',
+    remedy: 'Choose another address or port, or end the program that listens there.',
+  },
   CB_E_BODY_TOO_LARGE: {
     kind: 'terminal',
     status: 413,

@@ -4,6 +4,7 @@
  */
 
 export { eventsOf, type Happening } from './events.ts'
+export { runFromLog } from './from-log.ts'
 export { ReadModel, type ReadModelFigures, type ReadModelOptions } from './read-model.ts'
 export { iso } from './states.ts'
 export { IN_MEMORY } from './store.ts'

@@ -123,21 +123,15 @@ export class RunQueries {
     return this.#statements.query<{ n: number }>(sql).get(...conditions.parameters)?.n ?? 0
   }
 
-  /** How many there are in each state: by type, and by name. */
-  counts(filter: RunFilter): { readonly types: StateCounts; readonly names: Record<string, number> } {
+  /** How many there are, by type of state. */
+  counts(filter: RunFilter): StateCounts {
     const conditions = conditionsOf(filter)
     const rows = this.#statements
-      .query<{ state_type: StateType; state_name: string; n: number }>(
-        `SELECT state_type, state_name, count(*) AS n FROM runs ${conditions.where} GROUP BY state_type, state_name`,
+      .query<{ state_type: StateType; n: number }>(
+        `SELECT state_type, count(*) AS n FROM runs ${conditions.where} GROUP BY state_type`,
       )
       .all(...conditions.parameters)
-    const types: StateCounts = {}
-    const names: Record<string, number> = {}
-    for (const { n, state_name, state_type } of rows) {
-      types[state_type] = (types[state_type] ?? 0) + n
-      names[state_name] = (names[state_name] ?? 0) + n
-    }
-    return { types, names }
+    return Object.fromEntries(rows.map(({ n, state_type }) => [state_type, n]))
   }
 
   /** Runs by when they were to start, in spans of `stepMs` from `from` to `to`. Spans without a run are left out. */
@@ -156,19 +150,18 @@ export class RunQueries {
     }))
   }
 
-  /** Every flow of which a run is kept, by name. */
-  flows(after: string, limit: number, only?: string): Omit<Flow, 'deployments'>[] {
-    const names = this.#statements
-      .query<{ flow: string }>(
-        only === undefined
-          ? 'SELECT DISTINCT flow FROM runs WHERE flow > ? ORDER BY flow LIMIT ?'
-          : 'SELECT DISTINCT flow FROM runs WHERE flow = ? LIMIT ?',
-      )
-      .all(only ?? after, limit)
-    return names.map(({ flow }) => this.#flow(flow))
+  /** Every flow of which a run is kept. Looks from name to name in the index, however many runs there are. */
+  flowNames(): string[] {
+    const names: string[] = []
+    const next = this.#statements.query<{ flow: string | null }>(
+      'SELECT min(flow) AS flow FROM runs WHERE flow > ?',
+    )
+    for (let flow = next.get('')?.flow ?? null; flow !== null; flow = next.get(flow)?.flow ?? null)
+      names.push(flow)
+    return names
   }
 
-  #flow(name: string): Omit<Flow, 'deployments'> {
+  flow(name: string): Omit<Flow, 'deployments'> {
     const counts = this.#statements
       .query<{ state_type: StateType; n: number }>(
         'SELECT state_type, count(*) AS n FROM runs WHERE flow = ? GROUP BY state_type',

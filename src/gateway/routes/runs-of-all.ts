@@ -1,0 +1,172 @@
+/** What runs leave behind, over all of them: task runs, log lines, events, artifacts. */
+
+import { Type } from 'typebox'
+import {
+  Artifact,
+  ArtifactQuery,
+  EventQuery,
+  LogLine,
+  LogQuery,
+  Paging,
+  PastState,
+  RunEvent,
+  RunLogQuery,
+  strict,
+  TaskRun,
+  TaskRunId,
+  TaskRunQuery,
+  Text,
+} from '../../api/index.ts'
+import type { Server } from '../http/index.ts'
+import { partsOfTaskRunId } from '../read-model/index.ts'
+import {
+  about,
+  answers,
+  answersPage,
+  type Context,
+  demandSight,
+  demandSightOfAny,
+  missing,
+} from './context.ts'
+
+const ById = Type.Object({ id: TaskRunId })
+const ByArtifact = Type.Object({ id: Text })
+const States = Type.Object(Paging, strict)
+const { task: _, ...ofTask } = RunLogQuery.properties
+const LogOfTask = Type.Object(ofTask, strict)
+
+export function addTaskRuns(server: Server, context: Context): void {
+  const { model } = context
+  const tag = 'task-runs'
+
+  server.get(
+    '/api/v1/task-runs',
+    { schema: { ...about(tag, 'Task runs'), querystring: TaskRunQuery, response: answersPage(TaskRun) } },
+    async (request) => {
+      demandSightOfAny(context, request, request.query.run)
+      return model.tasks.list(request.query)
+    },
+  )
+
+  server.get(
+    '/api/v1/task-runs/:id',
+    { schema: { ...about(tag, 'A task run'), params: ById, response: answers(TaskRun) } },
+    async (request) => {
+      const { id } = request.params
+      demandSight(context, request, partsOf(id).run)
+      const task = model.tasks.get(id)
+      if (task === undefined) throw missing('task run', id)
+      return task
+    },
+  )
+
+  server.get(
+    '/api/v1/task-runs/:id/states',
+    {
+      schema: {
+        ...about(tag, 'The states it was in, oldest first'),
+        params: ById,
+        querystring: States,
+        response: answersPage(PastState),
+      },
+    },
+    async (request) => {
+      const { id } = request.params
+      demandSight(context, request, partsOf(id).run)
+      if (model.tasks.get(id) === undefined) throw missing('task run', id)
+      const { cursor, limit } = request.query
+      return model.events.statesOfTask(id, { cursor, limit })
+    },
+  )
+
+  server.get(
+    '/api/v1/task-runs/:id/logs',
+    {
+      schema: {
+        ...about(tag, 'Its log lines, oldest first'),
+        params: ById,
+        querystring: LogOfTask,
+        response: answersPage(LogLine),
+      },
+    },
+    async (request) => {
+      const { id } = request.params
+      const { key, run } = partsOf(id)
+      demandSight(context, request, run)
+      if (model.tasks.get(id) === undefined) throw missing('task run', id)
+      return model.lines.ofRun(run, { ...request.query, task: key })
+    },
+  )
+}
+
+export function addWhatHappened(server: Server, context: Context): void {
+  const { model } = context
+
+  server.get(
+    '/api/v1/logs',
+    {
+      schema: {
+        ...about('logs', 'Log lines of all runs, newest first'),
+        querystring: LogQuery,
+        response: answersPage(LogLine),
+      },
+    },
+    async (request) => {
+      demandSightOfAny(context, request, request.query.run)
+      return model.lines.list(request.query)
+    },
+  )
+
+  server.get(
+    '/api/v1/events',
+    {
+      schema: {
+        ...about(
+          'events',
+          'What happened, newest first',
+          'States entered, signals taken, and what code told of.',
+        ),
+        querystring: EventQuery,
+        response: answersPage(RunEvent),
+      },
+    },
+    async (request) => {
+      const { run, task } = request.query
+      demandSightOfAny(context, request, run ?? (task === undefined ? undefined : partsOf(task).run))
+      return model.events.list(request.query)
+    },
+  )
+
+  server.get(
+    '/api/v1/artifacts',
+    {
+      schema: {
+        ...about('artifacts', 'Artifacts, newest first'),
+        querystring: ArtifactQuery,
+        response: answersPage(Artifact),
+      },
+    },
+    async (request) => {
+      demandSightOfAny(context, request, request.query.run)
+      return model.events.artifacts(request.query)
+    },
+  )
+
+  server.get(
+    '/api/v1/artifacts/:id',
+    { schema: { ...about('artifacts', 'An artifact'), params: ByArtifact, response: answers(Artifact) } },
+    async (request) => {
+      const { id } = request.params
+      const artifact = model.events.artifact(id)
+      if (artifact === undefined) throw missing('artifact', id)
+      demandSight(context, request, artifact.run)
+      return artifact
+    },
+  )
+}
+
+function partsOf(id: string) {
+  const parts = partsOfTaskRunId(id)
+  if (parts === undefined) throw missing('task run', id)
+  return parts
+}
