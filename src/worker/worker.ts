@@ -130,6 +130,8 @@ class PoolWorker {
       const health = new HealthEndpoint(healthcheckPort, () => this.#look())
       await startIn(opened, health)
       this.#health = health
+      const line = `Worker '${this.name}' tells its health at http://localhost:${health.port}/health`
+      this.#deps.logger.info({ port: health.port }, line)
     }
     await this.#checkPool()
     await startIn(opened, this.#view)

@@ -9,7 +9,7 @@ import type { WorkerProcessOptions } from '../../src/worker/index.ts'
 export interface PoolWorkerOptions
   extends Pick<
     WorkerProcessOptions,
-    'drainMs' | 'infrastructure' | 'limit' | 'name' | 'pool' | 'runOnce' | 'spares'
+    'drainMs' | 'healthcheckPort' | 'infrastructure' | 'limit' | 'name' | 'pool' | 'runOnce' | 'spares'
   > {
   readonly brokerUrl: string
   /** Of workers and partitions, ms. */
@@ -17,13 +17,13 @@ export interface PoolWorkerOptions
 }
 
 export interface PoolWorker extends AsyncDisposable {
-  /** What runs know it by. */
+  /** What runs know it by, once it takes any. */
   readonly id: string
   readonly pid: number
   /** What it has logged: the messages. */
   readonly lines: readonly string[]
-  /** Resolves once it has logged a line with this in it. */
-  said(part: string): Promise<void>
+  /** Resolves with the first line it has logged with this in it. */
+  said(part: string): Promise<string>
   kill(): void
   /** It stands still, as after SIGSTOP: keeps its connections and does nothing. */
   freeze(): void
@@ -40,6 +40,17 @@ process.once('exit', () => {
 
 /** Resolves when it takes runs. */
 export async function startPoolWorker(options: PoolWorkerOptions): Promise<PoolWorker> {
+  const worker = launchPoolWorker(options)
+  const early = worker.exited.then((code) => {
+    throw new Error(`The worker ended (${code}) before it was ready:\n${worker.lines.join('\n')}`)
+  })
+  await Promise.race([worker.said(' started: '), early])
+  early.catch(() => {})
+  return worker
+}
+
+/** Waits for nothing. */
+export function launchPoolWorker(options: PoolWorkerOptions): PoolWorker {
   const program = fileURLToPath(new URL('./pool-worker.ts', import.meta.url))
   const child = fork(program, [JSON.stringify(options)], {
     execArgv: [],
@@ -63,26 +74,24 @@ export async function startPoolWorker(options: PoolWorkerOptions): Promise<PoolW
       for (const look of lookers) look()
     })
   const said = (part: string) =>
-    new Promise<void>((resolve) => {
+    new Promise<string>((resolve) => {
       const look = () => {
-        if (!lines.some((line) => line.includes(part))) return
+        const found = lines.find((line) => line.includes(part))
+        if (found === undefined) return
         lookers.delete(look)
-        resolve()
+        resolve(found)
       }
       lookers.add(look)
       look()
     })
-  const early = exited.then((code) => {
-    throw new Error(`The worker ended (${code}) before it was ready:\n${lines.join('\n')}`)
-  })
-  await Promise.race([said(' started: '), early])
-  early.catch(() => {})
   const end = async () => {
     child.kill('SIGKILL')
     await exited
   }
   return {
-    id,
+    get id() {
+      return id
+    },
     pid: child.pid ?? 0,
     lines,
     said,
