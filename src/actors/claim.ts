@@ -90,7 +90,7 @@ async function enter(
   const { flow } = state.created
   const runner = context.runners.find((candidate) => candidate.serves(flow))
   if (runner === undefined) return { is: 'not-served', flow }
-  const slots = await slotsFor(context, state.id, context.limitsOf(state.created))
+  const slots = await slotsFor(context, state, context.limitsOf(state.created))
   const run = new HostedRun({
     context,
     runner,
@@ -106,9 +106,13 @@ async function enter(
   return (await run.claim({ mayStart: slots.is === 'granted' })) ? { is: 'claimed', run } : { is: 'stale' }
 }
 
-function slotsFor({ deps, slots }: HostContext, run: string, limits: readonly string[]): Promise<SlotAnswer> {
+function slotsFor(
+  { deps, slots }: HostContext,
+  { id, rev }: RunState,
+  limits: readonly string[],
+): Promise<SlotAnswer> {
   if (limits.length === 0) return Promise.resolve({ is: 'granted' })
-  return slots.acquire({ holder: { run }, limits, since: deps.clock.now() })
+  return slots.acquire({ holder: { run: id }, limits, since: deps.clock.now(), rev })
 }
 
 /** What the chart will say, without an append: most items are fresh, and a stale one costs nothing more. */

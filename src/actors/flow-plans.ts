@@ -7,6 +7,7 @@
  * (F2) A run that leaves its worker for long, or for good, gives its slots back. One that only changes hands keeps them.
  */
 
+import { isDeepStrictEqual } from 'node:util'
 import type { Plan } from './chart-plans.ts'
 import type { FlowEvent, FlowTimer } from './events.ts'
 import type { CreatedRecord, Effect } from './records.ts'
@@ -64,9 +65,9 @@ export const claim: FlowPlan = ({ epoch }, event) =>
   event.type === 'CLAIM' ? { set: { epoch: epoch + 1, worker: event.worker } } : {}
 
 /** Nobody hosts the run any more, and what it held is free (F2). */
-export const leaveWorker: FlowPlan = ({ policy }) => ({
+export const leaveWorker: FlowPlan = ({ limits, policy }) => ({
   set: { worker: null },
-  effects: policy.limits.length === 0 ? [] : [{ do: 'release-slots' }],
+  effects: (limits ?? policy.limits).length === 0 ? [] : [{ do: 'release-slots' }],
 })
 
 /**
@@ -74,6 +75,13 @@ export const leaveWorker: FlowPlan = ({ policy }) => ({
  * its own, by their lease. A release that came late would take back what the next host has just been given.
  */
 export const handOver: FlowPlan = () => ({ set: { worker: null } })
+
+/** As `handOver`; whoever speaks for it meanwhile knows what it waits for. */
+export const awaitSlots: FlowPlan = ({ limits, policy }, event) => {
+  if (event.type !== 'SLOT_WAIT') return {}
+  const isKnown = isDeepStrictEqual(event.limits, limits ?? policy.limits)
+  return { set: { worker: null, ...(isKnown ? {} : { limits: event.limits }) } }
+}
 
 export const countRecovery: FlowPlan = ({ recoveryCount }) => ({ set: { recoveryCount: recoveryCount + 1 } })
 

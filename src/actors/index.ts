@@ -147,6 +147,7 @@ export {
   SLOTS_SUBJECT,
   type SlotAnswer,
   type SlotHolder,
+  type SlotRelease,
   type SlotReply,
   type SlotRequest,
   type Slots,

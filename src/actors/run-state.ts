@@ -64,6 +64,8 @@ export interface FlowContext {
   readonly retrying: boolean
   /** The present pause or suspension. It stays while a lost host is made good, and then takes hold again. */
   readonly hold: Hold | null
+  /** The concurrency limits of which its last claim had to wait for a slot, when they are others than the policy's. */
+  readonly limits?: readonly string[]
   /** The names of the signals a Waiting run is woken by. */
   readonly wants: readonly string[]
   readonly timers: Readonly<Record<string, Armed>>

@@ -13,6 +13,7 @@ import {
   SLOTS_SUBJECT,
   type SlotDenial,
   type SlotHolder,
+  type SlotRelease,
   type SlotReply,
   type SlotRequest,
   type Slots,
@@ -42,11 +43,14 @@ const CLAIMS_PER_RENEWAL = 1_000
 const keyOf = (holder: SlotHolder): string =>
   holder.task === undefined ? holder.run : `${holder.run}/${holder.task}`
 
+const releaseOf = ({ want: { holder, rev } }: Claim): SlotRelease =>
+  rev === undefined ? holder : { ...holder, upTo: rev }
+
 export function createSlots({ bus, deps, worker, onDenied, onGranted, onLost }: SlotsOptions): Slots {
   const claims = new Map<string, Claim>()
   /** By run, so that the end of a run costs nothing for those without slots. */
   const runs = new Map<string, Set<string>>()
-  let unsaid: SlotHolder[] = []
+  let unsaid: SlotRelease[] = []
   let timer: Timer | undefined
   let subscription: Promise<Subscription | undefined> | undefined
   let stopped = false
@@ -139,7 +143,7 @@ export function createSlots({ bus, deps, worker, onDenied, onGranted, onLost }: 
       stopped = true
       timer?.cancel()
       await (await subscription)?.stop()
-      for (const claim of claims.values()) unsaid.push(claim.want.holder)
+      for (const claim of claims.values()) unsaid.push(releaseOf(claim))
       claims.clear()
       runs.clear()
       await sayReleases()
@@ -161,8 +165,9 @@ export function createSlots({ bus, deps, worker, onDenied, onGranted, onLost }: 
     },
     granted: take,
     release(holder) {
-      if (forget(holder) === undefined) return
-      unsaid.push(holder)
+      const claim = forget(holder)
+      if (claim === undefined) return
+      unsaid.push(releaseOf(claim))
       deps.clock.defer(() => void sayReleases())
     },
     forget: (holder) => void forget(holder),

@@ -15,7 +15,8 @@
  *      renewals who holds and who waits (`since` keeps the order), and grants nothing new before every worker
  *      alive has renewed, or one lease has passed. Runs that wait without a host are repeated by the holder of their partition, from the log.
  * (S3) No keeper to be found is the same as a full limit: the wish is kept here and repeated.
- * (S4) Release is said once, and again with the next renewal if it may have been lost; the lease is the last resort.
+ * (S4) A release names the grant that it is of, by revision: one that comes late frees nothing that was given since. It
+ *      is said once, and again with the next renewal if it may have been lost; the lease is the last resort.
  */
 
 import type { ErrorCode } from '../core/index.ts'
@@ -55,11 +56,18 @@ export interface SlotWant extends SlotTerms {
   readonly limits: readonly string[]
   /** When it was first asked for, ms since the epoch: first come, first served, also after a take-over. */
   readonly since: number
+  /** The newest revision of the run's log that the asker knew: tells the grants of one holder apart. Default 0. */
+  readonly rev?: number
+}
+
+export interface SlotRelease extends SlotHolder {
+  /** Only what was asked for at this revision or before. Default: whatever it has. */
+  readonly upTo?: number
 }
 
 export type SlotRequest =
   | { readonly op: 'acquire'; readonly worker: string; readonly want: SlotWant }
-  | { readonly op: 'release'; readonly holders: readonly SlotHolder[] }
+  | { readonly op: 'release'; readonly holders: readonly SlotRelease[] }
   | {
       readonly op: 'renew'
       readonly worker: string
@@ -130,7 +138,11 @@ const isWant = (value: unknown): value is SlotWant =>
   isHolder(value.holder) &&
   isListOf(value.limits, isText) &&
   typeof value.since === 'number' &&
+  (value.rev === undefined || typeof value.rev === 'number') &&
   (value.occupy === undefined || (Number.isSafeInteger(value.occupy) && Number(value.occupy) > 0))
+
+const isRelease = (value: unknown): value is SlotRelease =>
+  isHolder(value) && (!('upTo' in value) || typeof value.upTo === 'number')
 
 /** What the keeper was sent; undefined for anything that is not a request. */
 export function parseSlotRequest(value: unknown): SlotRequest | undefined {
@@ -143,7 +155,7 @@ function isSlotRequest(value: unknown): value is SlotRequest {
     case 'acquire':
       return isText(value.worker) && isWant(value.want)
     case 'release':
-      return isListOf(value.holders, isHolder)
+      return isListOf(value.holders, isRelease)
     case 'renew':
       return isText(value.worker) && isListOf(value.holds, isWant) && isListOf(value.waits, isWant)
     default:

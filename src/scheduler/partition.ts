@@ -173,11 +173,12 @@ export class Partition implements Follower {
 
   #act(life: Life): void {
     for (const timer of this.timers()) this.#edge.timers.add(timer)
-    for (const { asked, id, target } of this.table.rows()) {
+    for (const { asked, id, rev, target } of this.table.rows()) {
       if (asked === null || asked.done) continue
       const enqueue: Outward = {
         id: asked.id,
         run: id,
+        rev,
         parent: null,
         task: undefined,
         effect: { do: 'enqueue', target },

@@ -19,7 +19,7 @@ import {
   SLOTS_SUBJECT,
   sendSignal,
 } from '../actors/index.ts'
-import type { Broker } from '../broker/index.ts'
+import type { Broker, Rev } from '../broker/index.ts'
 import { assertNever, type Deps, isRetryable, sleep } from '../core/index.ts'
 import type { Outward, RunTable } from './table.ts'
 
@@ -80,7 +80,7 @@ export class Performer {
 
   async #try(outward: Outward, { table }: Home): Promise<void> {
     if (!this.isDue(outward, { table })) return
-    const { id, run, parent, task, effect } = outward
+    const { id, run, rev, parent, task, effect } = outward
     switch (effect.do) {
       case 'enqueue': {
         await enqueueRun(this.#broker.queue, run, effect.target, id)
@@ -89,7 +89,7 @@ export class Performer {
         return
       }
       case 'release-slots':
-        return this.#release(run, effect.task ?? task)
+        return this.#release(run, rev, effect.task ?? task)
       case 'tell-children':
         await Promise.all(table.childrenOf(run).map((child) => this.#tell(child, effect.signal, id, run)))
         return
@@ -113,8 +113,8 @@ export class Performer {
   }
 
   /** Nobody keeps slots: then nobody holds this one either, once the next keeper asks. */
-  async #release(run: string, task: string | undefined): Promise<void> {
-    const holder = task === undefined ? { run } : { run, task }
+  async #release(run: string, rev: Rev, task: string | undefined): Promise<void> {
+    const holder = { run, ...(task === undefined ? {} : { task }), upTo: rev - 1 }
     const reply = await this.#broker.bus.request(SLOTS_SUBJECT, asJson({ op: 'release', holders: [holder] }))
     if (
       reply.outcome === 'timeout' ||

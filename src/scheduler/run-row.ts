@@ -37,8 +37,8 @@ export interface RunRow {
   /** Who hosts it; null when nobody does. */
   worker: string | null
   readonly target: Target
-  /** Limits that a claim needs a slot of. */
-  readonly limits: readonly string[]
+  /** Limits that a claim needs a slot of, as far as is known: those that the last one found full, or else its own. */
+  limits: readonly string[]
   readonly parent: string | null
   asked: Asked | null
   /** It waited for slots, was granted them, and nobody has claimed it since. */
@@ -100,7 +100,7 @@ export function rowOfState(state: RunState): RunRow {
     tag: state.state.tag,
     since: state.state.at,
     target: created.policy.target,
-    limits: created.policy.limits,
+    limits: flow.context.limits ?? created.policy.limits,
     parent: created.parent?.run ?? null,
   })
   row.epoch = flow.context.epoch

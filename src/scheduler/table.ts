@@ -21,7 +21,7 @@ import {
   type StateTag,
   type Target,
 } from '../actors/index.ts'
-import type { Entry } from '../broker/index.ts'
+import type { Entry, Rev } from '../broker/index.ts'
 import type { JsonObject, JsonValue } from '../core/index.ts'
 import { type ArmedTimer, armedTimer, bareRow, type RunRow, timersOf } from './run-row.ts'
 import { dueHere } from './skew.ts'
@@ -30,6 +30,8 @@ import { dueHere } from './skew.ts'
 export interface Outward {
   readonly id: string
   readonly run: string
+  /** Of the entry that asks for it. */
+  readonly rev: Rev
   readonly parent: string | null
   /** The task run whose record asks for it. */
   readonly task: string | undefined
@@ -199,6 +201,7 @@ export class RunTable {
     if (s !== row.tag) row.since = entry.at
     row.tag = this.#oneTag(s)
     if (!isAsking(s)) row.asked = null
+    if (e.type === 'SLOT_WAIT') row.limits = this.#oneList(e.limits)
     row.isGranted = e.type === 'SLOT_GRANTED' || (row.isGranted && isAsking(s))
     if (e.type === 'CLAIM') {
       row.epoch++
@@ -213,6 +216,7 @@ export class RunTable {
       yield {
         id: `${row.id}/heed`,
         run: row.id,
+        rev: entry.rev,
         parent: row.parent,
         task: undefined,
         effect: { do: 'heed-parent' },
@@ -227,7 +231,7 @@ export class RunTable {
       } else {
         if (effect.do === 'enqueue' && isAsking(row.tag))
           row.asked = { id, at: entry.at, done: false, again: 0 }
-        yield { id, run: row.id, parent: row.parent, task, effect }
+        yield { id, run: row.id, rev: entry.rev, parent: row.parent, task, effect }
       }
     }
   }

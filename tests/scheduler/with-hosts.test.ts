@@ -1,7 +1,14 @@
 /** The scheduler and real hosts with real code, on one cluster. */
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createHost, type Host, inlineRunner, type Program, type RunRecord } from '../../src/actors/index.ts'
+import {
+  createHost,
+  type Host,
+  type HostOptions,
+  inlineRunner,
+  type Program,
+  type RunRecord,
+} from '../../src/actors/index.ts'
 import { LIMITS_BUCKET, type Scheduler } from '../../src/scheduler/index.ts'
 import { type Machine, makeStage, type NewInput, POLICY, type Stage, until } from './stage.ts'
 
@@ -23,7 +30,11 @@ async function scheduler(name: string): Promise<Scheduler & { machine: Machine }
   return made
 }
 
-async function host(name: string, flows: Readonly<Record<string, Program>>): Promise<Machine> {
+async function host(
+  name: string,
+  flows: Readonly<Record<string, Program>>,
+  more: Pick<HostOptions, 'limitsOf'> = {},
+): Promise<Machine> {
   const machine = await stage.machine(name)
   const { broker, deps } = machine
   const programs = new Map(Object.entries(flows).map(([flow, program]) => [flow, { program }]))
@@ -32,6 +43,7 @@ async function host(name: string, flows: Readonly<Record<string, Program>>): Pro
     deps,
     runners: [inlineRunner(deps, programs)],
     settings: { worker: name, queues: ['default'] },
+    ...more,
   })
   await stage.drive(made.start())
   hosts.push([made, machine])
@@ -155,6 +167,50 @@ describe('a cluster of a scheduler and hosts', () => {
     for (let i = 0; i < 8; i++) runs.push(await create('flow', { policy: { limits: ['gpu'] } }))
     for (const run of runs) await untilTag(run, 'COMPLETED.Completed')
     expect(most).toBe(2)
+  })
+
+  describe('with a limit that the work queue of a run names', () => {
+    /** One run at a time, 3 s each. */
+    async function oneAtATime(strategy: string): Promise<void> {
+      const limits = await stage.drive(stage.home.broker.kv.bucket(LIMITS_BUCKET, { ttlMs: 0 }))
+      await stage.drive(limits.put('queue', { name: 'queue:default', slots: 1, strategy }))
+      await scheduler('one')
+      const flow: Program = (session) => session.sleep(3_000)
+      const limitsOf: HostOptions['limitsOf'] = ({ policy }) => [`queue:${policy.target.queue}`]
+      await host('a', { flow }, { limitsOf })
+      await host('b', { flow }, { limitsOf })
+    }
+
+    test('a flow run that finds it full waits as AwaitingConcurrencySlot and starts when a slot is freed', async () => {
+      await oneAtATime('enqueue')
+      const [first, second, third] = [await create('flow'), await create('flow'), await create('flow')]
+      await untilTag(first, 'RUNNING.Running', 1_000)
+      await untilTag(second, 'SCHEDULED.AwaitingConcurrencySlot', 1_000)
+      await untilTag(third, 'SCHEDULED.AwaitingConcurrencySlot', 1_000)
+      await untilTag(second, 'RUNNING.Running', 3_500)
+      expect(await stage.tagOf(first)).toBe('COMPLETED.Completed')
+      await untilTag(third, 'RUNNING.Running', 3_500)
+    })
+
+    test('a flow run that finds it full is Cancelled where the strategy says cancelNew', async () => {
+      await oneAtATime('cancelNew')
+      const first = await create('flow')
+      await untilTag(first, 'RUNNING.Running', 1_000)
+      const second = await create('flow')
+      await untilTag(second, 'CANCELLED.Cancelled', 1_000)
+      await untilTag(first, 'COMPLETED.Completed', 4_000)
+      const third = await create('flow')
+      await untilTag(third, 'RUNNING.Running', 1_000)
+    })
+
+    test('a flow run that finds it full takes the place of the oldest where the strategy says cancelRunning', async () => {
+      await oneAtATime('cancelRunning')
+      const first = await create('flow')
+      await untilTag(first, 'RUNNING.Running', 1_000)
+      const second = await create('flow')
+      await untilTag(first, 'CANCELLED.Cancelled', 1_000)
+      await untilTag(second, 'RUNNING.Running', 1_000)
+    })
   })
 
   test('frees the slot of a host that was killed, and keeps the limit while a new keeper takes over', async () => {

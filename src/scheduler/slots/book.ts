@@ -8,11 +8,12 @@
  * (B2) A holder has all it asked for or nothing.
  * (B3) First come, first served on each limit: a waiter is let in only when it is first on every limit it wants.
  *      So the oldest waiter of all is blocked by nobody, and whoever is first reserves what becomes free.
- * (B4) What was taken is given back once: the holding is the receipt, and it goes with the giving back.
+ * (B4) What was taken is given back once: the holding is the receipt, and it goes with the giving back. A release says up
+ *      to which revision it speaks: what was asked for again later stays.
  * (B5) Before `grantFrom` nothing is granted to anybody who did not hold it already.
  */
 
-import type { SlotHolder, SlotWant } from '../../actors/index.ts'
+import type { SlotHolder, SlotRelease, SlotWant } from '../../actors/index.ts'
 import type { ErrorCode } from '../../core/index.ts'
 import { Gauge } from './gauge.ts'
 import type { Limit } from './limit.ts'
@@ -44,7 +45,7 @@ interface Renewal {
 }
 
 export type SlotEvent =
-  | { readonly is: 'granted'; readonly holder: SlotHolder }
+  | { readonly is: 'granted'; readonly holder: SlotHolder; readonly rev: number }
   /** The strategy `cancelRunning` wants this holder to go. */
   | { readonly is: 'cancel'; readonly holder: SlotHolder; readonly limit: string }
 
@@ -53,6 +54,8 @@ interface Holding {
   readonly worker: string | null
   readonly taken: readonly Demand[]
   readonly since: number
+  /** The newest at which it was asked for. */
+  rev: number
   leaseUntil: number
   cancelled: boolean
 }
@@ -130,11 +133,13 @@ export class SlotBook {
     const key = holderKey(want.holder)
     const holding = this.#holdings.get(key)
     if (holding) {
-      this.#holdings.set(key, { ...holding, worker, leaseUntil: now + this.#options.leaseMs })
+      const rev = Math.max(holding.rev, want.rev ?? 0)
+      this.#holdings.set(key, { ...holding, worker, rev, leaseUntil: now + this.#options.leaseMs })
       return { is: 'granted' }
     }
     const waiting = this.#line.get(key)
     if (waiting) {
+      waiting.rev = Math.max(waiting.rev, want.rev ?? 0)
       waiting.leaseUntil = now + this.#options.leaseMs
       return this.#queued(waiting, now)
     }
@@ -162,8 +167,12 @@ export class SlotBook {
   }
 
   /** Gives back what these hold, and takes back what they wish. */
-  release(holders: readonly SlotHolder[], now: number): void {
-    for (const holder of holders) this.#drop(holderKey(holder), now)
+  release(holders: readonly SlotRelease[], now: number): void {
+    for (const { upTo = Number.POSITIVE_INFINITY, ...holder } of holders) {
+      const key = holderKey(holder)
+      const rev = this.#holdings.get(key)?.rev ?? this.#line.get(key)?.rev ?? 0
+      if (rev <= upTo) this.#drop(key, now) // (B4)
+    }
     this.#letIn(now)
   }
 
@@ -236,6 +245,7 @@ export class SlotBook {
       worker,
       taken,
       since: now,
+      rev: want.rev ?? 0,
       leaseUntil,
       cancelled: false,
     })
@@ -273,6 +283,7 @@ export class SlotBook {
       want,
       worker,
       demands,
+      rev: want.rev ?? 0,
       leaseUntil: now + this.#options.leaseMs,
     }
     this.#line.add(waiter)
@@ -285,8 +296,9 @@ export class SlotBook {
     const fits = (waiter: Waiter) => waiter.demands.every(({ gauge, n }) => gauge.fits(n, now))
     for (let next = this.#line.first(fits); next; next = this.#line.first(fits)) {
       this.#line.remove(next.key)
-      this.#grant(next.want, next.worker, next.demands, now)
-      this.#events.push({ is: 'granted', holder: next.want.holder })
+      const { want, rev } = next
+      this.#grant({ ...want, rev }, next.worker, next.demands, now)
+      this.#events.push({ is: 'granted', holder: want.holder, rev })
     }
   }
 

@@ -25,7 +25,7 @@ import {
   type SlotRequest,
   sendSignal,
 } from '../../actors/index.ts'
-import type { Broker, BusMessage, KvChange, KvWatch, Subscription } from '../../broker/index.ts'
+import type { Broker, BusMessage, KvChange, KvWatch, Rev, Subscription } from '../../broker/index.ts'
 import { openCatalog, watchLimits } from '../../catalog/index.ts'
 import { assertNever, type Deps, type JsonValue, type SteadyClock, type Timer } from '../../core/index.ts'
 import { SlotBook, type SlotEvent, type Verdict } from './book.ts'
@@ -170,7 +170,7 @@ export class SlotKeeper {
   }
 
   async #tell(event: SlotEvent): Promise<void> {
-    if (event.is === 'granted') return this.#offer(event.holder)
+    if (event.is === 'granted') return this.#offer(event.holder, event.rev)
     const { holder, limit } = event
     await sendSignal(this.#broker, this.#deps, holder.run, {
       name: 'cancel',
@@ -181,7 +181,7 @@ export class SlotKeeper {
   }
 
   /** (K2) */
-  async #offer(holder: SlotHolder): Promise<void> {
+  async #offer(holder: SlotHolder, rev: Rev): Promise<void> {
     const message = asJson({ op: 'slots-granted', holder })
     const reply = await this.#broker.bus.request(runAddress(holder.run), message)
     if (reply.outcome === 'timeout') return // it may have heard; if not, it does not renew
@@ -190,7 +190,7 @@ export class SlotKeeper {
     if (said?.outcome === 'elsewhere' && holder.task !== undefined) return
     const isTaken = said?.outcome === 'slots' ? said.taken : await this.#offerToLog(holder)
     if (isTaken || this.#isStopped) return
-    this.#book.release([holder], this.#now())
+    this.#book.release([{ ...holder, upTo: rev }], this.#now())
     this.#settle()
   }
 

@@ -18,6 +18,8 @@ export interface Waiter {
   readonly want: SlotWant
   readonly worker: string | null
   readonly demands: readonly Demand[]
+  /** The newest at which it was asked for. */
+  rev: number
   leaseUntil: number
 }
 

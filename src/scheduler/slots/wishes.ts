@@ -61,8 +61,8 @@ function* wishesOf(partitions: Iterable<Partition>): Iterable<Wish> {
   }
 }
 
-function wantOf({ id, limits, since }: RunRow): SlotWant {
-  return { holder: { run: id }, limits, since }
+function wantOf({ id, limits, since, rev }: RunRow): SlotWant {
+  return { holder: { run: id }, limits, since, rev }
 }
 
 async function ask(

@@ -74,6 +74,31 @@ describe('a limit with room', () => {
     expect(book.taken('gpu', 1)).toBe(0)
   })
 
+  test('keeps what was asked for again when a release of the grant before comes late, or twice', () => {
+    const book = bookOf(limit('gpu', 1))
+    book.acquire(want('a', 'gpu', { rev: 3 }), 'w', 0)
+    book.release([{ run: 'a', upTo: 3 }], 1)
+    book.acquire(want('a', 'gpu', { rev: 7 }), 'w', 2)
+    book.release([{ run: 'a', upTo: 3 }], 3)
+    expect(book.taken('gpu', 3)).toBe(1)
+    book.acquire(want('b', 'gpu', { rev: 2 }), 'w', 4)
+    book.acquire(want('b', 'gpu', { rev: 5 }), 'w', 5)
+    book.release([{ run: 'b', upTo: 2 }], 6)
+    expect(book.waiters).toBe(1)
+    book.release([{ run: 'a', upTo: 7 }], 7)
+    expect(grantsOf(book)).toEqual(['b'])
+    book.release([{ run: 'b', upTo: 4 }], 8)
+    expect(book.taken('gpu', 8)).toBe(1)
+  })
+
+  test('stays with the run when the host before gives it back after the next one has asked', () => {
+    const book = bookOf(limit('gpu', 1))
+    book.acquire(want('a', 'gpu', { rev: 1 }), 'first', 0)
+    book.acquire(want('a', 'gpu', { rev: 4 }), 'second', 1)
+    book.release([{ run: 'a', upTo: 1 }], 2)
+    expect(book.taken('gpu', 2)).toBe(1)
+  })
+
   test('counts as many slots as are occupied', () => {
     const book = bookOf(limit('gpu', 5))
     expect(book.acquire(want('a', 'gpu', { occupy: 3 }), 'w', 0).is).toBe('granted')

@@ -210,8 +210,8 @@ describe('slots over the bus', () => {
 
 describe('a run that waits for a slot without a host', () => {
   /** Claimed, found the limit full, put back into the line. */
-  async function waiting(at: Host): Promise<string> {
-    const run = await stage.create({ policy: { limits: LIMITS } })
+  async function waiting(at: Host, own: readonly string[] = LIMITS): Promise<string> {
+    const run = await stage.create({ policy: { limits: own } })
     const now = stage.clock.now()
     await stage.say(run, { type: 'CLAIM', at: now, worker: 'a' })
     expect((await acquire(at, run, now)).is).toBe('queued')
@@ -263,6 +263,25 @@ describe('a run that waits for a slot without a host', () => {
     await stage.clock.advance(1_000)
     expect(await stage.tagOf(early)).toBe('SCHEDULED.Scheduled')
     expect(await stage.tagOf(late)).toBe('SCHEDULED.AwaitingConcurrencySlot')
+  })
+
+  test('keeps its place also for a limit of its work queue or deployment, which stands in no policy', async () => {
+    await setLimit({ name: 'gpu', slots: 1 })
+    const first = await holder('first')
+    const a = await host('a')
+    await acquire(a, 'run-a')
+    const runs = [await waiting(a, []), await waiting(a, [])] as const
+    await stage.drive(first.stop())
+    const second = await holder('second')
+    await stage.clock.advance(SLOT_LEASE_MS)
+    expect(second.status().slots).toEqual({ holders: 1, waiters: 2 })
+    await stage.say(runs[0], { type: 'CANCEL', at: stage.clock.now(), by })
+    await stage.clock.advance(100)
+    expect(second.status().slots).toEqual({ holders: 1, waiters: 1 })
+    a.slots.release({ run: 'run-a' })
+    await stage.clock.advance(1_000)
+    expect(await stage.tagOf(runs[1])).toBe('SCHEDULED.Scheduled')
+    expect(second.status().slots).toEqual({ holders: 1, waiters: 0 })
   })
 
   test('leaves the line when it is cancelled', async () => {
