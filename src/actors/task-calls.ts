@@ -318,7 +318,7 @@ export class TaskCalls {
     open.slots = 'asked'
     const { waitMs: _, ...terms } = open.call.wish ?? {}
     const holder = { run: this.#log.id, task: open.call.id }
-    const want: SlotWant = { holder, limits, since: this.#now(), ...terms }
+    const want: SlotWant = { holder, limits, since: this.#now(), rev: this.#log.state.rev, ...terms }
     this.#context.slots.acquire(want).then(
       (answer) => {
         if (answer.is === 'granted') this.slotGranted(open.call.id)
