@@ -146,7 +146,7 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         expect(await at.end(id)).toMatchObject({ tag: 'COMPLETED.Completed', result: true })
       })
 
-      test('cancel code that stops when it is asked, and run its hooks', async () => {
+      test('[prefect 46] cancel code that stops when it is asked, and run its hooks', async () => {
         await using at = await stage()
         const id = await run(at, 'polite')
         await at.until(id, (records) => completions(records) === 1)
@@ -156,7 +156,7 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
       })
 
       test.runIf(canKill)(
-        'cancel code that never yields, with the programs it started, and give its slot to the next',
+        '[prefect 47] cancel code that never yields, with the programs it started, and give its slot to the next',
         async () => {
           await using at = await stage()
           const fields = { graceSeconds: 0.5, limit: 1 }
@@ -176,7 +176,7 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         },
       )
 
-      test('cancel a run that nobody has taken yet, at once', async () => {
+      test('[prefect 45] cancel a run that nobody has taken yet, at once', async () => {
         await using at = await stage()
         const id = await run(at, 'add', { a: 1, b: 1 }, { name: 'unserved', queue: 'unserved' })
         expect(await at.signal(id, 'cancel')).toBe('applied')
@@ -192,7 +192,7 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
       })
 
       test.runIf(infrastructure === 'process')(
-        'call a run Crashed whose process was killed, and say so',
+        '[prefect 53] call a run Crashed whose process was killed, and say so',
         async () => {
           await using at = await stage()
           const id = await run(at, 'suicidal')
@@ -232,7 +232,7 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         return records
       }
 
-      test('goes on elsewhere when its worker is killed', async () => {
+      test('[scenario 22] goes on elsewhere when its worker is killed', async () => {
         const pool = `${infrastructure}-kill`
         await using at = await stage(pool)
         await using going = await underWay(at, pool)
@@ -242,7 +242,7 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         expect(hostOf(records)).toBe(going.other.id)
       })
 
-      test('goes on elsewhere when its worker freezes; thawed, that one lets it be', async () => {
+      test('[scenario 23] goes on elsewhere when its worker freezes; thawed, that one lets it be', async () => {
         const pool = `${infrastructure}-freeze`
         await using at = await stage(pool)
         await using going = await underWay(at, pool)
@@ -256,7 +256,7 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         await expectWhole(at, going.id, 1)
       })
 
-      test('is handed over when its worker is told to stop', async () => {
+      test('[scenario 25] is handed over when its worker is told to stop', async () => {
         const pool = `${infrastructure}-drain`
         await using at = await stage(pool)
         await using going = await underWay(at, pool)
@@ -283,6 +283,22 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         expect(await at.signal(id, 'resume')).toBe('applied')
         expect(await at.end(id)).toMatchObject({ tag: 'COMPLETED.Completed', result: 'woken' })
         expect(await at.did()).toEqual(['before', 'after'])
+      })
+
+      test.runIf(canKill)('[prefect 50] is Cancelled also when its worker dies meanwhile', async () => {
+        const pool = `${infrastructure}-cancel`
+        await using at = await stage(pool)
+        await createPool(at.catalog, { name: pool })
+        await using first = await worker(pool, 'jo')
+        await using second = await worker(pool, 'kim')
+        const id = await run(at, 'stuck', {}, { graceSeconds: 60 })
+        const records = await at.until(id, (all) => completions(all) === 1)
+        const host = hostOf(records) === first.id ? first : second
+        await at.signal(id, 'cancel')
+        host.kill()
+        expect((await at.end(id)).tag).toBe('CANCELLED.Cancelled')
+        const [program = ''] = await at.did()
+        if (infrastructure === 'process') while (!(await isDead(program))); // its guard sees to it
       })
 
       test.runIf(infrastructure === 'process')(

@@ -350,7 +350,7 @@ describe('a run whose code cannot be had', () => {
     expect(messageIn(await stage.until(run, 'Crashed'))).toContain("There is no deployment 'add/test'.")
   })
 
-  test('ends Crashed, and says which file is missing', async () => {
+  test('[prefect 53] ends Crashed, and says which file is missing', async () => {
     await stage.deploy('add', { entrypoint: 'gone.ts:add' })
     await stage.worker()
     const run = await stage.start('add/test')
