@@ -85,7 +85,7 @@ async function actOn(
 ): Promise<void> {
   for (const { id, effect } of effectsOf(run, rev, records, 1)) {
     if (effect.do !== 'enqueue') continue
-    await enqueueRun(broker.queue, run, effect.target, id).catch((error) => {
+    await enqueueRun(broker.queue, { run }, effect.target, id).catch((error) => {
       deps.logger.debug({ run, error }, 'a run could not be enqueued at once; the scheduler does it')
     })
   }

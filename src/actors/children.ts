@@ -31,6 +31,9 @@ export interface ChildrenOptions {
   changed(): void
 }
 
+/** Why nobody waits any more. Given, because the platform's own reason costs a stack trace for every run. */
+const LEFT = new CallboardError('CB_E_STOPPED', 'The code of the run has left this process.')
+
 export class Children {
   readonly #context: HostContext
   readonly #log: RunLog
@@ -99,7 +102,7 @@ export class Children {
   }
 
   clear(): void {
-    this.#gone.abort()
+    this.#gone.abort(LEFT)
     this.#joins.clear()
   }
 

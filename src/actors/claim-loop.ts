@@ -3,7 +3,7 @@
 import type { Claimed, Queue } from '../broker/index.ts'
 import { type Deps, isRetryable, sleep } from '../core/index.ts'
 import type { Claim } from './claim.ts'
-import { parseWorkItem } from './effects.ts'
+import { parseWorkItem, type WorkItem } from './effects.ts'
 
 export interface ClaimLoopOptions {
   readonly queue: Queue
@@ -13,7 +13,7 @@ export interface ClaimLoopOptions {
   /** How many more runs may be claimed now; 0 or less for none. */
   room(): number
   /** `not-now`: nothing may begin here at the moment. */
-  claim(run: string): Promise<Claim['is'] | 'not-now'>
+  claim(work: WorkItem): Promise<Claim['is'] | 'not-now'>
 }
 
 /** How long an item that cannot be served here is kept from coming straight back. */
@@ -104,7 +104,7 @@ export class ClaimLoop {
       if (work === undefined)
         logger.error({ item: item.item, queue: item.queue }, 'a work item cannot be read')
       else {
-        const outcome = await this.#options.claim(work.run)
+        const outcome = await this.#options.claim(work)
         if (outcome === 'not-now') return await item.release()
         if (outcome === 'not-served') return await this.#giveBack(item)
       }

@@ -3,6 +3,9 @@
  */
 
 import type { Subscription } from '../broker/index.ts'
+import type { Deps } from '../core/index.ts'
+import type { WorkItem } from './effects.ts'
+import { foldEntry } from './fold.ts'
 import type { HostContext } from './host-context.ts'
 import { answerMessage } from './host-messages.ts'
 import { HostedRun, type HostedRunOptions } from './hosted-run.ts'
@@ -30,12 +33,15 @@ interface Door {
   run: HostedRun | undefined
 }
 
-/** Claims the run with this id. */
-export async function claimRun(context: HostContext, id: string, hooks: HostedHooks): Promise<Claim> {
-  const door = openDoor(context, id)
-  const opened = Promise.all([openRun(context.broker, context.deps, id), door.address])
+/** Claims a run, from what its item says of it, or from its log. */
+export async function claimRun(context: HostContext, work: WorkItem, hooks: HostedHooks): Promise<Claim> {
+  const { broker, deps } = context
+  const door = openDoor(context, work.run)
+  const copied = stateIn(work, deps)
+  const opened =
+    copied ?? Promise.all([openRun(broker, deps, work.run), door.address]).then(([state]) => state)
   return keepDoor(door, async () => {
-    const [state] = await opened
+    const state = await opened
     return state === undefined || !isClaimable(state) ? { is: 'stale' } : enter(context, door, state, hooks)
   })
 }
@@ -49,6 +55,17 @@ export function claimNew(
 ): Promise<Claim> {
   const door = openDoor(context, state.id)
   return keepDoor(door, () => enter(context, door, state, hooks, created))
+}
+
+/** The state that the copy of the first entry comes to; undefined without one, or when it cannot be read. */
+function stateIn({ run, first }: WorkItem, { logger }: Pick<Deps, 'logger'>): RunState | undefined {
+  if (first === undefined) return undefined
+  try {
+    return foldEntry(undefined, { subject: run, rev: 1, records: first })
+  } catch (error) {
+    logger.warn({ run, error }, 'the copy of a run in its work item cannot be read; the log is read instead')
+    return undefined
+  }
 }
 
 function openDoor(context: HostContext, id: string): Door {

@@ -12,7 +12,8 @@ import { effectsOf, enqueueRun } from './effects.ts'
 import type { FlowPolicy, Sender, ValueRef } from './events.ts'
 import { type CreatedRecord, RECORD_VERSION } from './records.ts'
 import { createdRecord } from './rules.ts'
-import { storeValue } from './values.ts'
+import { asJson } from './shape.ts'
+import { fitsInline, storeValue } from './values.ts'
 
 /** The bucket that binds idempotency keys to runs. */
 export const IDEMPOTENCY_BUCKET = 'idempotency'
@@ -53,14 +54,22 @@ export interface CreatedRun {
  */
 export async function createRun(broker: Broker, deps: Deps, input: NewRun): Promise<CreatedRun> {
   const { run, isBound } = await identify(broker, deps, input)
-  if (isBound && (await broker.log.last(run)) !== undefined) return { run, existing: true }
+  // Otherwise the append says whether it exists, and has cost nothing that stays.
+  const mayLeaveWaste = input.idempotencyKey !== undefined || !fitsInline(input.parameters)
+  if (isBound && mayLeaveWaste && (await broker.log.last(run)) !== undefined) return { run, existing: true }
   const record = await recordOf(broker, deps, run, input)
-  const texts = encodeEntry({ k: 'head', v: RECORD_VERSION, snap: 0 }, [record])
-  const outcome = await appendOnce(broker, { subject: run, records: texts, expect: 0, nonce: mintId(deps) })
-  if (outcome === 'conflict') return { run, existing: true }
-  await enqueue(broker, deps, run, record)
-  return { run, existing: false }
+  const texts = encodeEntry(FIRST_HEAD, [record])
+  const appended = appendOnce(broker, { subject: run, records: texts, expect: 0, nonce: mintId(deps) })
+  // In the same commit, where there is such a thing. An item whose run is not there, or was, is passed by.
+  const enqueued = broker.capabilities.ordered ? enqueue(broker, deps, run, record, texts) : undefined
+  const outcome = await appended
+  await (outcome === 'conflict' ? enqueued : (enqueued ?? enqueue(broker, deps, run, record, texts)))
+  return { run, existing: outcome === 'conflict' }
 }
+
+const FIRST_HEAD = { k: 'head', v: RECORD_VERSION, snap: 0 } as const
+/** A longer first entry is not copied into the queue. */
+const MOST_COPIED = 8 * 1024
 
 /** The record that a new run begins with. */
 export async function recordOf(
@@ -103,10 +112,18 @@ export async function identify(
   }
 }
 
-async function enqueue(broker: Broker, deps: Deps, run: string, record: CreatedRecord): Promise<void> {
+async function enqueue(
+  broker: Broker,
+  deps: Deps,
+  run: string,
+  record: CreatedRecord,
+  texts: readonly string[],
+): Promise<void> {
+  const isShort = texts.reduce((sum, text) => sum + text.length, 0) <= MOST_COPIED
+  const item = isShort ? { run, first: [FIRST_HEAD, asJson(record)] } : { run }
   for (const { id, effect } of effectsOf(run, 1, [record], 1)) {
     if (effect.do !== 'enqueue') continue
-    await enqueueRun(broker.queue, run, effect.target, id).catch((error) => {
+    await enqueueRun(broker.queue, item, effect.target, id).catch((error) => {
       deps.logger.debug({ run, error }, 'a run could not be enqueued at once; the scheduler does it')
     })
   }

@@ -35,14 +35,27 @@ export function* effectsOf(
 /** What waits in a work queue: a run that wants a worker. */
 export interface WorkItem {
   readonly run: string
+  /**
+   * A copy of the run's first entry, if that was all of its log: who claims it need not read it. The claim is refused
+   * when there is more by then, as any that rests on old knowledge.
+   */
+  readonly first?: readonly JsonValue[]
 }
 
 /** Puts a run into its queue. Twice for the same effect is once. */
-export async function enqueueRun(queue: Queue, run: string, target: Target, effectId: string): Promise<void> {
-  await queue.enqueue(target.queue, { run }, { id: effectId, priority: target.priority })
+export async function enqueueRun(
+  queue: Queue,
+  { run, first }: WorkItem,
+  target: Target,
+  effectId: string,
+): Promise<void> {
+  const item = first === undefined ? { run } : { run, first }
+  await queue.enqueue(target.queue, item, { id: effectId, priority: target.priority })
 }
 
 /** What was claimed from a queue; undefined for anything that is not a work item. */
 export function parseWorkItem(item: JsonValue): WorkItem | undefined {
-  return isJsonObject(item) && typeof item.run === 'string' ? { run: item.run } : undefined
+  if (!isJsonObject(item) || typeof item.run !== 'string') return undefined
+  const { run, first } = item
+  return Array.isArray(first) ? { run, first } : { run }
 }

@@ -34,10 +34,10 @@ import { flowMessage, taskMessage } from './wording.ts'
 
 export { dehydrate, hydrate } from './snapshot-format.ts'
 
-/** Where records stand: the entry's revision, and when the broker took it. */
+/** Where records stand: the entry's revision, and when the broker took it, where anybody knows. */
 export interface EntryMeta {
   readonly rev: Rev
-  readonly at: number
+  readonly at?: number
 }
 
 /**
@@ -46,18 +46,21 @@ export interface EntryMeta {
  * @throws CB_E_STORE_DAMAGED, CB_E_STORE_TOO_NEW, CB_E_LOG_NO_MIGRATION, CB_E_LOG_DIVERGED; the state given is then
  * good for nothing
  */
-export function foldEntry(state: RunState | undefined, entry: Entry): RunState {
-  const { subject, rev, at } = entry
+export function foldEntry(
+  state: RunState | undefined,
+  entry: Pick<Entry, 'subject' | 'rev' | 'records'>,
+): RunState {
+  const { subject, rev } = entry
   const [, ...records] = decodeEntry(entry)
   if (state !== undefined) {
     if (rev !== state.rev + 1) throw damaged(subject, rev, 0, `it follows entry ${state.rev}`)
-    applyRecords(state, records, { rev, at })
+    applyRecords(state, records, { rev })
     return state
   }
   const [created, ...rest] = records
   if (rev !== 1 || created?.k !== 'created') throw damaged(subject, rev, 1, 'it does not create the run')
-  const begun = beginRun(subject, created, { rev, at })
-  applyRecords(begun, rest, { rev, at })
+  const begun = beginRun(subject, created, { rev })
+  applyRecords(begun, rest, { rev })
   return begun
 }
 

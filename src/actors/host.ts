@@ -28,6 +28,7 @@ import { ClaimLoop } from './claim-loop.ts'
 import { identify, type NewRun, recordOf } from './create-run.ts'
 import { DroppedRuns } from './dropped-runs.ts'
 import { DueTimes } from './due-times.ts'
+import type { WorkItem } from './effects.ts'
 import { beginRun } from './fold.ts'
 import type { HostContext } from './host-context.ts'
 import {
@@ -149,7 +150,7 @@ class RunHost {
       deps: this.#deps,
       queues: settings.queues,
       room: () => this.#room,
-      claim: async (run) => (this.#mayBegin ? this.take(run) : 'not-now'),
+      claim: async (work) => (this.#mayBegin ? this.#take(work) : 'not-now'),
     })
   }
 
@@ -232,10 +233,15 @@ class RunHost {
 
   /** One claim of a run at a time: a doubled item meets the claim that is under way. */
   take(run: string): Promise<Claim['is']> {
+    return this.#take({ run })
+  }
+
+  #take(work: WorkItem): Promise<Claim['is']> {
     this.#checkStarted()
+    const { run } = work
     const underWay = this.#claims.get(run)
     if (underWay !== undefined) return underWay
-    const claim = this.#claim(run).finally(() => {
+    const claim = this.#claim(work).finally(() => {
       this.#claims.delete(run)
       this.#freed()
     })
@@ -260,13 +266,14 @@ class RunHost {
     return Math.min(slots - this.#runs.busy, maxHosted - this.#runs.size) // (Y3)
   }
 
-  async #claim(run: string): Promise<Claim['is']> {
+  async #claim(work: WorkItem): Promise<Claim['is']> {
+    const { run } = work
     const before = this.#runs.get(run)
     if (before !== undefined) {
       await before.log.refresh() // was it taken from us, and wants a worker again?
       if (!before.isOver) return 'stale'
     }
-    const claim = await claimRun(this.#context, run, this.#hooks)
+    const claim = await claimRun(this.#context, work, this.#hooks)
     if (claim.is === 'not-served')
       this.#deps.logger.warn(
         { run, flow: claim.flow },

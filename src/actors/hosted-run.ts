@@ -343,7 +343,7 @@ export class HostedRun {
     }
     switch (effect.do) {
       case 'enqueue':
-        quietly(enqueueRun(broker.queue, this.id, effect.target, id))
+        quietly(enqueueRun(broker.queue, { run: this.id }, effect.target, id))
         return
       case 'release-slots':
         slots.release(task === undefined ? { run: this.id } : { run: this.id, task })

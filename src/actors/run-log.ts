@@ -45,6 +45,11 @@ interface Rider {
 
 const MAX_UNANSWERED = 10_000
 const MAX_WAITING_BYTES = 4 * 1024 * 1024
+/** Ends what waits for a broker on behalf of a log that is closed. */
+const CLOSED = new CallboardError(
+  'CB_E_STOPPED',
+  'The log of the run was closed here meanwhile; open it again.',
+)
 const CONFLICT_JITTER_MS = 5
 const LONGEST_JITTER_MS = 200
 
@@ -62,7 +67,7 @@ export class RunLog {
   #epoch: number | undefined
   /** `reading`: the state is being read, nothing can be judged. */
   #phase: 'open' | 'reading' | 'ended' = 'open'
-  #end: CallboardError | undefined
+  #end: CallboardError | 'closed' | undefined
   #state: RunState
   /** The last revision known to be in the log. */
   #rev: Rev
@@ -121,7 +126,7 @@ export class RunLog {
   /** As `propose`, without a promise: the hot path. Any callback may be called before this returns. */
   submit(proposal: Proposal): void {
     if (this.#end !== undefined) {
-      proposal.failed?.(this.#end)
+      proposal.failed?.(this.#ending(this.#end))
       return
     }
     if (!proposal.patient && this.#isBusy) {
@@ -178,9 +183,7 @@ export class RunLog {
     await this.#settle()
     await this.#snapshots.settled
     await this.#settle()
-    this.#finish(
-      new CallboardError('CB_E_STOPPED', `The log of run ${this.id} was closed here; open it again.`),
-    )
+    this.#finish('closed')
   }
 
   /** Takes nothing more from now on; what is unanswered fails with `error`. An append in flight may still land. */
@@ -231,7 +234,7 @@ export class RunLog {
   #apply(encoded: Encoded): Batch<Rider> {
     const batch = this.#batches.add(encoded)
     const rev = this.#batches.revAfter(this.#rev)
-    applyRecords(this.#state, encoded.records, { rev, at: this.#deps.clock.now() })
+    applyRecords(this.#state, encoded.records, { rev })
     batch.flow = this.#state.flow
     return batch
   }
@@ -248,7 +251,7 @@ export class RunLog {
       this.#unjudged = [...waiting.slice(next), ...this.#unjudged]
     }
     this.#draining = false
-    if (this.#end !== undefined) this.#failAll(this.#unjudged.splice(0), this.#end)
+    if (this.#end !== undefined) this.#failAll(this.#unjudged.splice(0), this.#ending(this.#end))
   }
 
   #answer({ proposal, answer }: Rider): void {
@@ -390,14 +393,20 @@ export class RunLog {
     this.#options.listener?.ended?.(end)
   }
 
-  #finish(error: CallboardError): void {
+  /** Every run is closed one day, and hardly ever is anybody told: that error is made when somebody is. */
+  #ending(end: CallboardError | 'closed'): CallboardError {
+    if (end !== 'closed') return end
+    return new CallboardError('CB_E_STOPPED', `The log of run ${this.id} was closed here; open it again.`)
+  }
+
+  #finish(end: CallboardError | 'closed'): void {
     if (this.#end !== undefined) return
-    this.#end = error
+    this.#end = end
     this.#phase = 'ended'
-    this.#stop.abort(error)
+    this.#stop.abort(end === 'closed' ? CLOSED : end)
     const left = [...this.#batches.clear().map(({ proposal }) => proposal), ...this.#unjudged]
     this.#unjudged = []
-    this.#failAll(left, error)
+    if (left.length > 0) this.#failAll(left, this.#ending(end))
     this.#tellMoved()
   }
 

@@ -342,6 +342,11 @@ export interface Capabilities {
   readonly replicas: number
   /** Whether several machines can share it, several processes of one machine, or only this process. */
   readonly reach: 'cluster' | 'machine' | 'process'
+  /**
+   * Whether what one broker object is asked to write is in force in the order in which it was asked: whoever gets a
+   * queue item then finds the entry that was appended before it, also while neither is acknowledged.
+   */
+  readonly ordered: boolean
   /** How late `Bucket.watch` may tell of an expiry. */
   readonly expiryLagMs: number
   readonly limits: Limits

@@ -83,7 +83,7 @@ export class Performer {
     const { id, run, rev, parent, task, effect } = outward
     switch (effect.do) {
       case 'enqueue': {
-        await enqueueRun(this.#broker.queue, run, effect.target, id)
+        await enqueueRun(this.#broker.queue, { run }, effect.target, id)
         const asked = table.get(run)?.asked
         if (asked?.id === id) asked.done = true
         return

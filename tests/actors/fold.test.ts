@@ -227,6 +227,6 @@ test('records may be applied before their entry is written, and are the same onc
   const { state } = run
   run.call('t-0')
   expect(state.rev).toBe(run.entries.length)
-  applyRecords(state, [], { rev: 99, at: 0 })
+  applyRecords(state, [], { rev: 99 })
   expect(state.rev).toBe(99)
 })

@@ -28,6 +28,9 @@ function fiveTasks(bodies: Map<string, number>, taskMs = 0): Program {
   }
 }
 
+/** Too long to be copied into its work item: who claims the run reads its log. */
+const LONG = { parameters: { v: 'x'.repeat(20_000) } }
+
 describe('a host that dies', () => {
   const crashes: readonly [Operation, FaultKind, number][] = [
     ['queue.claim', 'crash-after', 1],
@@ -45,7 +48,7 @@ describe('a host that dies', () => {
       const bodies = new Map<string, number>()
       const flow = fiveTasks(bodies)
       const one = await stage.host('one', { flow }, {}, { plan: { rules: [{ operation, fault, nth }] } })
-      const run = await stage.create()
+      const run = await stage.create(operation === 'log.last' ? LONG : {})
       await stage.until(() => one.broker.faults.length > 0)
       one.kill()
       await stage.host('two', { flow })

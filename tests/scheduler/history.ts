@@ -131,7 +131,7 @@ export function play(run: string, plan: HistoryPlan): History {
     at += each.ms
     const records = recordsOf(state, each, at)
     if (records.length === 0) continue
-    applyRecords(state, records, { rev: entries.length + 1, at })
+    applyRecords(state, records, { rev: entries.length + 1 })
     write(records)
   }
   return { entries, states }
@@ -169,7 +169,7 @@ function judgePark(pick: number, ms: number, at: number): Judge {
     const waits = judgeWait({ id, ...signal, forMs }, at)(state)
     if (waits.is !== 'write') return waits
     const waiting = structuredClone(state)
-    applyRecords(waiting, waits.records, { rev: state.rev + 1, at })
+    applyRecords(waiting, waits.records, { rev: state.rev + 1 })
     const open = [...waiting.waits.values()].filter(({ outcome }) => outcome === undefined)
     const ends = open.flatMap(({ record }) => (record.until === null ? [] : [record.until]))
     const until = ends.length === 0 ? null : Math.min(...ends)

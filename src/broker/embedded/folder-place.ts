@@ -124,6 +124,7 @@ function capabilitiesOf({ synchronous }: StoreOptions, { blind }: Wakeups): Capa
     durability: synchronous === 'full' ? 'power' : 'process',
     replicas: 1,
     reach: 'machine',
+    ordered: true,
     expiryLagMs: 100,
     limits: LIMITS,
     warnings,

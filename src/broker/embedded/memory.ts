@@ -65,6 +65,7 @@ function openPlace(deps: Deps): Place {
       durability: 'none',
       replicas: 1,
       reach: 'process',
+      ordered: true,
       expiryLagMs: 100,
       limits: LIMITS,
       warnings: ['Everything is in the memory of this process and gone when it ends.'],

@@ -183,6 +183,7 @@ function capabilitiesOf({ version }: ServerInfo, replicas: number, limits: Limit
     durability: 'process',
     replicas,
     reach: 'cluster',
+    ordered: false,
     expiryLagMs: EXPIRY_LAG_MS,
     limits,
     warnings: warningsFor(version, replicas),

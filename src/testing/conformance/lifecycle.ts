@@ -192,11 +192,12 @@ export const lifecycleCases = cases('broker', {
 
   'a connection tells what it can do': async (t) => {
     const [one, two] = [await t.connect(), await t.connect()]
-    const { version, replicas, limits, warnings, durability, reach, expiryLagMs } = one.capabilities
+    const { version, replicas, limits, warnings, durability, reach, ordered, expiryLagMs } = one.capabilities
     assert.ok(version.length > 0)
     assert.ok(Number.isInteger(replicas) && replicas >= 1)
     assert.ok(['none', 'process', 'power'].includes(durability))
     assert.ok(['cluster', 'machine', 'process'].includes(reach))
+    assert.equal(typeof ordered, 'boolean')
     assert.ok(Number.isFinite(expiryLagMs) && expiryLagMs >= 0)
     for (const warning of warnings) assert.match(warning, /\S.*[.!]$/s, 'a warning is a whole sentence')
     const names = ['record', 'batch', 'queueItem', 'busMessage', 'kvValue'] as const

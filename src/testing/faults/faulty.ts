@@ -63,7 +63,7 @@ export function faulty(broker: Broker, plan: FaultPlan, deps: Pick<Deps, 'clock'
   return {
     url: broker.url,
     get capabilities() {
-      return broker.capabilities
+      return { ...broker.capabilities, ordered: false } // each call is held up for itself
     },
     get status() {
       return status()

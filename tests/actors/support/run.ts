@@ -108,7 +108,7 @@ export class TestRun {
     const records = 'records' in judgement ? (judgement.records ?? []) : []
     if (records.length > 0) {
       this.#store(records)
-      applyRecords(this.state, records, { rev: this.entries.length, at: this.now })
+      applyRecords(this.state, records, { rev: this.entries.length })
     }
     return judgement
   }
