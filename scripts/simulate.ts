@@ -21,6 +21,9 @@ const { values } = parseArgs({
   },
 })
 
+/** Seeds between two signs of life. */
+const TOLD_EVERY = 1_000
+
 /** The smallest scenario found that still goes wrong. */
 async function shrink(failing: SimulationReport): Promise<SimulationReport> {
   let smallest = failing
@@ -67,6 +70,7 @@ if (values.seed !== undefined) {
   const began = performance.now()
   let failed = 0
   for (let seed = from; seed < from + seeds; seed++) {
+    if ((seed - from) % TOLD_EVERY === TOLD_EVERY - 1) console.log(`… ${seed - from + 1}`)
     if (await one(scenarioOf(seed))) continue
     failed++
     if (!values['keep-going']) break
