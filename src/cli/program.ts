@@ -19,10 +19,12 @@ export type Program = ReturnType<typeof rootCommand>
 export function buildProgram(context: Context): Program {
   const program = rootCommand()
   const commands: readonly CommandUnknownOpts[] = [
+    groups.devCommand(context),
     groups.runCommand(context),
     groups.initCommand(context),
     groups.doctorCommand(context),
     groups.versionCommand(context),
+    groups.serverGroup(context),
     groups.workerGroup(context),
     groups.flowRunGroup(context),
     groups.taskRunGroup(context),

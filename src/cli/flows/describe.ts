@@ -3,7 +3,7 @@
 import { fork } from 'node:child_process'
 import { access } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
-import type { DeploymentInput } from '../../api/index.ts'
+import type { Deployment, Draft } from '../../catalog/index.ts'
 import { CommandFailure, wrongUsage } from '../exits.ts'
 import type { DescribedFlow, Description } from './described.ts'
 import { programBeside } from './program-beside.ts'
@@ -55,7 +55,7 @@ function askFor(paths: readonly string[], cwd: string): Promise<Description> {
 
 type Overrides = Partial<
   Pick<
-    DeploymentInput,
+    Draft<Deployment>,
     'parameters' | 'infrastructure' | 'description' | 'limit' | 'limitStrategy' | 'pool' | 'queue'
   >
 >
@@ -72,7 +72,7 @@ export interface DeploymentPlace extends Overrides {
 export function deploymentOf(
   { file, exported, draft }: DescribedFlow,
   place: DeploymentPlace,
-): DeploymentInput {
+): Draft<Deployment> {
   const { tags = [], ...rest } = place
   return {
     ...draft,

@@ -16,7 +16,8 @@ export async function loadFlows(file: string): Promise<readonly LoadedFlow[]> {
   return Object.entries(exports).flatMap(([exported, value]) => {
     const definition = definitionOf(value)
     if (definition !== undefined) return [{ exported, definition, flow: value as LoadedFlow['flow'] }]
-    if (typeof value !== 'function' || !('withState' in value) || !('fn' in value)) return []
+    // A task has no start of its own.
+    if (typeof value !== 'function' || !('withState' in value) || !('start' in value)) return []
     throw new Error(
       `The flow '${exported}' of ${file} was made by another copy of Callboard than this program's. Run the callboard of that copy: npx callboard.`,
     )

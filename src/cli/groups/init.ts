@@ -89,7 +89,7 @@ export const greet = task({ name: 'greet', retries: 3, retryDelaySeconds: 1 }, a
 export const greetings = flow(
   { name: 'greetings', logPrints: true },
   async ({ names = ['Ada', 'Grace'] }: { names?: string[] } = {}) => {
-    const lines = await greet.map(names).results()
+    const lines = await greet.map(names).result()
     console.log(lines.join(' '))
     return lines
   },

@@ -19,22 +19,27 @@ export function runCommand(context: Context) {
     .option('--params <json>', 'all parameters', jsonObject)
     .option('--name <name>', 'what the run is called')
     .option('--tag <tag>', 'several times', several)
+    .option('--watch', 'draws the run as it goes, in place of its log')
     .option('--json', 'the final state as JSON')
-    .action(async (text, { param, params, name, tag = [], json }) => {
+    .action(async (text, { param, params, name, tag = [], watch, json }) => {
       const { out } = context
       const { file, exported } = codeIn(text, context.folder)
       const parameters = param === undefined && params === undefined ? undefined : { ...params, ...param }
       const hosting = await host(
         context,
         { do: 'run', file, exported, parameters, name, tags: [...tag] },
-        { quiet: false },
+        { quiet: watch === true },
       )
       const { run } = await hosting.told('start')
+      if (watch === true) {
+        const { watchHere } = await import('../watch/watch-here.ts')
+        await watchHere(context, run)
+      }
       const { state, result } = await hosting.told('end')
       await hosting.ended
       if (json === true)
         out.json({ run, ...state, ...(result === undefined ? {} : { result: JSON.parse(result) }) })
-      else {
+      else if (watch !== true) {
         out.line(`${run} ${out.colour(stateColour(state.type), state.name)}`)
         if (result !== undefined) out.line(`result: ${result}`)
         if (state.type !== 'COMPLETED' && state.message !== undefined) out.line(state.message)

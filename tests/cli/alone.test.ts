@@ -1,0 +1,210 @@
+/** Commands that need nobody else: usage, settings, profiles, projects, runs of a file. */
+
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { FIXTURES, type Home, makeHome } from './support/callboard.ts'
+
+let home: Home
+beforeAll(async () => {
+  home = await makeHome()
+})
+afterAll(() => home[Symbol.asyncDispose]())
+
+/** Programs start slowly on a busy machine. */
+const PATIENT = { timeout: 120_000 }
+
+describe('wrong usage', PATIENT, () => {
+  test.each([
+    [['flow-rum', 'ls'], 'Did you mean flow-run?'],
+    [['flow-run', 'inspcet', 'x'], 'Did you mean inspect?'],
+    [['flow-run', 'ls', '--limti', '3'], 'Did you mean --limit?'],
+    [['flow-run', 'ls', '--limit', 'many'], 'whole number'],
+    [['flow-run', 'inspect'], "missing required argument 'run'"],
+    [['worker', 'start', '--infrastructure', 'cloud'], 'Allowed choices are inline, thread, process'],
+    [['deployment', 'run', 'weather'], 'write flow/name'],
+    [['flow-run', 'cancel'], '--all with a filter'],
+    [['flow-run', 'cancel', '--all'], 'Say which runs'],
+    [['config', 'set', 'lateAfte=5s'], 'Did you mean lateAfter?'],
+    [['config', 'set', 'lateAfter=soon'], 'Allowed is a duration'],
+    [['profile', 'use', 'nowhere'], "There is no profile 'nowhere'"],
+    [['flow-run', 'ls', '--profile', 'nowhere'], "There is no profile 'nowhere'"],
+    [[], 'Usage: callboard'],
+  ])('of %j ends with 2 and says what was meant', async (args, said) => {
+    const { code, err, out } = await home.run(...args)
+    expect(err).toContain(said)
+    expect([code, out]).toEqual([2, ''])
+  })
+
+  test('of a setting names the variable and what is allowed', async () => {
+    const { code, err } = await home.with({ env: { CALLBOARD_LATE_AFTER: 'soon' } }).run('config', 'view')
+    expect(code).toBe(2)
+    expect(err).toContain("CALLBOARD_LATE_AFTER in the environment is 'soon'. Allowed is a duration")
+  })
+})
+
+describe('help', PATIENT, () => {
+  test.each([
+    [['--help']],
+    [['flow-run', '--help']],
+    [['flow-run', 'cancel', '--help']],
+    [['dev', '--help']],
+  ])('for %j is on standard output and ends with 0', async (args) => {
+    const { code, err, out } = await home.run(...args)
+    expect(out).toContain('Usage: callboard')
+    expect([code, err]).toEqual([0, ''])
+  })
+})
+
+describe('settings', PATIENT, () => {
+  test('are shown with their value and where it comes from, the strongest place first', async () => {
+    await using own = await makeHome()
+    await own.run('config', 'set', 'lateAfter=20s', 'parkAfter=20s', 'url=http://profile:1')
+    await writeFile(join(own.folder, '.env'), 'CALLBOARD_PARK_AFTER=30s\nCALLBOARD_URL=http://file:1\n')
+    const { out, code } = await own
+      .with({ env: { CALLBOARD_URL: 'http://env:1' } })
+      .run('config', 'view', '--json', '--api-key', 'cb_verysecret')
+    expect(code).toBe(0)
+    const rows: readonly { readonly name: string; readonly shown?: string; readonly from: string }[] =
+      JSON.parse(out)
+    const of = (name: string) => rows.find((row) => row.name === name)
+    expect(of('lateAfter')).toMatchObject({ shown: '20s', from: 'lateAfter in the profile default' })
+    expect(of('parkAfter')).toMatchObject({ shown: '30s', from: expect.stringContaining('.env') })
+    expect(of('url')).toMatchObject({ shown: 'http://env:1', from: 'CALLBOARD_URL in the environment' })
+    expect(of('apiKey')).toMatchObject({ from: 'apiKey in the options' })
+    expect(of('workerLease')).toMatchObject({ from: 'default' })
+    expect(out).not.toContain('verysecret')
+  })
+
+  test('of a profile hold when it is named, and always once it is active', async () => {
+    await using own = await makeHome()
+    await own.run('profile', 'create', 'prod')
+    await own.run('config', 'set', '--profile', 'prod', 'url=https://prod.example')
+    const urlOf = async (...args: readonly string[]) => {
+      const { out } = await own.run('config', 'view', '--json', ...args)
+      return JSON.parse(out).find((row: { readonly name: string }) => row.name === 'url').shown
+    }
+    expect(await urlOf()).toBe('http://127.0.0.1:4200')
+    expect(await urlOf('--profile', 'prod')).toBe('https://prod.example')
+    await own.run('profile', 'use', 'prod')
+    expect(await urlOf()).toBe('https://prod.example')
+    expect((await own.run('profile', 'delete', 'prod', '--yes')).err).toContain('is active')
+    await own.run('config', 'unset', 'url')
+    expect(await urlOf()).toBe('http://127.0.0.1:4200')
+  })
+
+  test('of the profiles are in a file that only its user reads', async () => {
+    await using own = await makeHome()
+    await own.run('config', 'set', 'apiKey=cb_secret')
+    expect(
+      JSON.parse(await readFile(join(own.folder, 'home/profiles.json'), 'utf8')).profiles.default,
+    ).toEqual({
+      apiKey: 'cb_secret',
+    })
+    const { out } = await own.run('profile', 'inspect', 'default')
+    expect(out).toContain('***')
+    expect(out).not.toContain('cb_secret')
+  })
+})
+
+describe('init', PATIENT, () => {
+  test('makes a project whose flow is a flow, and touches nothing that is there', async () => {
+    await using own = await makeHome()
+    const { code, err } = await own.run('init', 'my project')
+    expect([code, err]).toEqual([0, expect.stringContaining('npx callboard dev flows.ts')])
+    const manifest = JSON.parse(await readFile(join(own.folder, 'my project/package.json'), 'utf8'))
+    expect(manifest).toMatchObject({
+      name: 'my-project',
+      type: 'module',
+      dependencies: { callboard: expect.any(String) },
+    })
+    expect((await own.run('init', 'my project')).code).toBe(1)
+    await writeFile(join(own.folder, 'my project/flows.ts'), 'mine')
+    expect((await own.run('init', 'my project', '--force')).out).toContain('kept  flows.ts')
+    expect(await readFile(join(own.folder, 'my project/flows.ts'), 'utf8')).toBe('mine')
+  })
+})
+
+describe('run', PATIENT, () => {
+  const file = join(FIXTURES, 'flows.ts')
+
+  test('runs the flow of a file with its parameters and gives its result', async () => {
+    const { code, out } = await home.run('run', `${file}:sums`, '-p', 'numbers=[4,5]', '--json')
+    expect(JSON.parse(out.slice(out.indexOf('{')))).toMatchObject({ type: 'COMPLETED', result: 18 })
+    expect(code).toBe(0)
+  })
+
+  test('ends with 1 when the run failed, and says why', async () => {
+    const { code, out } = await home.run('run', `${file}:failing`)
+    expect([code, out]).toEqual([1, expect.stringContaining('no luck today')])
+  })
+
+  test.each([
+    ['flows.ts', 'exports several flows'],
+    ['flows.ts:sum', 'Did you mean sums?'],
+    ['nowhere.ts', 'Cannot find module'],
+  ])('of %s says what is wrong with it', async (name, said) => {
+    const { code, err } = await home.run('run', join(FIXTURES, name))
+    expect([code, err]).toEqual([1, expect.stringContaining(said)])
+  })
+})
+
+describe('a shell command as a flow', PATIENT, () => {
+  test('has its output as its log, and the exit code of its command in its end', async () => {
+    const good = await home.run('shell', 'watch', 'echo out; echo err >&2')
+    expect([good.code, good.err]).toEqual([0, expect.stringMatching(/INFO .*out[\s\S]*WARNING .*err/)])
+    const bad = await home.run('shell', 'watch', 'exit 7')
+    expect([bad.code, bad.err]).toEqual([1, expect.stringContaining('The command ended with code 7.')])
+  })
+})
+
+describe("a run's log", PATIENT, () => {
+  test('goes from one broker to another as a file, once', async () => {
+    const { out } = await home.run('run', `${join(FIXTURES, 'flows.ts')}:sums`, '--json')
+    const { run } = JSON.parse(out.slice(out.indexOf('{')))
+    const exported = await home.run('log', 'export', run)
+    const lines = exported.out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(lines[0]).toMatchObject({ subject: run, rev: 1 })
+    const file = join(home.folder, 'run.ndjson')
+    await writeFile(file, exported.out)
+    const elsewhere = ['--broker', `embedded:${join(home.folder, 'elsewhere')}`]
+    expect(await home.run('log', 'import', file, ...elsewhere)).toMatchObject({
+      code: 0,
+      out: `${run}: ${lines.length} entries\n`,
+    })
+    const again = await home.run('log', 'import', file, ...elsewhere)
+    expect([again.code, again.err]).toEqual([1, expect.stringContaining('already')])
+    const back = await home.run('log', 'export', run, ...elsewhere)
+    expect(back.out.trimEnd().split('\n')).toHaveLength(lines.length)
+  })
+
+  test('that is none is refused with the line that is wrong', async () => {
+    const file = join(home.folder, 'bad.ndjson')
+    await writeFile(file, '{"subject":"x","records":[]}\nnot json\n')
+    const { code, err } = await home.run('log', 'import', file)
+    expect([code, err]).toEqual([1, expect.stringContaining('Line 2 is no JSON')])
+  })
+})
+
+describe('doctor', PATIENT, () => {
+  test('finds nothing wrong but the gateway that is not there', async () => {
+    const { code, out } = await home.run('doctor', '--json', '--url', 'http://127.0.0.1:1')
+    const findings: readonly { readonly is: string; readonly what: string }[] = JSON.parse(out)
+    expect(findings.filter(({ is }) => is !== 'good').map(({ what }) => what)).toEqual([
+      'No gateway at http://127.0.0.1:1',
+    ])
+    expect(findings.map(({ what }) => what).join('\n')).toMatch(/Node 2\d[\s\S]*embedded[\s\S]*clock/)
+    expect(code).toBe(0)
+  })
+
+  test('ends with 1 when the broker cannot be used, and says what to do', async () => {
+    const { code, out } = await home.run('doctor', '--broker', 'nats://127.0.0.1:1')
+    expect([code, out]).toEqual([
+      1,
+      expect.stringContaining('✗ The broker nats://127.0.0.1:1 cannot be used'),
+    ])
+  })
+})
