@@ -10,6 +10,10 @@ export interface Stage {
   readonly harness: TestHarness
   /** Runs a flow to its end. */
   play<A extends readonly unknown[], R>(flow: Flow<A, R>, parameters?: A[0]): Promise<Played<R>>
+  /** What a flow gives, or throws. */
+  resultOf<R>(flow: Flow<[], R>): Promise<R>
+  /** What a run said. */
+  linesOf(run: string): Promise<string[]>
   /** Defines a concurrency limit; resolves when it is in force. */
   limit(name: string, slots: number, terms?: Partial<Limit>): Promise<void>
 }
@@ -50,6 +54,18 @@ export function useStage(options: TestHarnessOptions = {}): Stage {
       const state = await stage.until(run.wait())
       const states = await stage.states(run.id)
       return { id: run.id, state, states, of: (task: string) => stage.states(run.id, task) }
+    },
+    async resultOf(flow) {
+      return (await this.play(flow)).state.result()
+    },
+    linesOf(run) {
+      const stage = present()
+      const read = async () => {
+        const lines: string[] = []
+        for await (const { message } of stage.client.logs(run)) lines.push(message)
+        return lines
+      }
+      return stage.until(read())
     },
     async limit(name, slots, terms = {}) {
       await present().advance('40s') // a keeper that has just taken over holds rates for full until a lease has passed
