@@ -45,6 +45,10 @@ export interface FlowOptions {
   /** Also for bad parameters; not for attempts that will be retried. */
   readonly onFailure?: Hook | readonly Hook[]
   readonly onCancellation?: Hook | readonly Hook[]
+  /**
+   * When the code itself ends the run Crashed. A run that is lost with its host for good has nobody left to run them: its
+   * state is in its log and in the gateway's events all the same.
+   */
   readonly onCrashed?: Hook | readonly Hook[]
   readonly onPaused?: Hook | readonly Hook[]
   readonly onStateChange?: StateHook | readonly StateHook[]

@@ -6,6 +6,7 @@
  * (W1) Bad parameters fail the run before any user code but its failure hooks.
  * (W2) Nothing that was submitted outlives the function: what nobody awaited is waited for, with a warning.
  * (W3) Failure hooks do not run for an attempt that will be retried.
+ * (W4) A run whose code returns what is paused is suspended, not ended.
  */
 
 import type { BodyOutcome, InlineFlow, LeaveReason, RunSession } from '../actors/index.ts'
@@ -126,8 +127,17 @@ class FlowExecution {
       if (!isRun) returned = await (returned as Promise<unknown>)
       const state = await finalState(returned, this.#scope.reference)
       await this.#drain()
+      if (state.isPaused()) await this.#untilResumed(state)
       return state
     })
+  }
+
+  /**
+   * (W4) It leaves its process. Each resume runs the code again from the top, and once more past the suspensions of before:
+   * what it returns then decides.
+   */
+  async #untilResumed({ message }: State): Promise<never> {
+    for (;;) await this.#session.suspend({ timeoutMs: null, ...(message === undefined ? {} : { message }) })
   }
 
   /** (W2) */

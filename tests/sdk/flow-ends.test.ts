@@ -6,6 +6,7 @@ import {
   failed,
   flow,
   referenceTasks,
+  State,
   skip,
   task,
 } from '../../src/sdk/public.ts'
@@ -82,5 +83,24 @@ describe('a flow ends', () => {
     const { state } = await stage.play(flow('end-reading', async () => cancelled()))
     expect(() => state.result()).toThrow(CancelledRun)
     expect(() => state.result()).toThrow('Run cancelled.')
+  })
+
+  test('not while what it returns is paused: it is suspended, and runs again when it is resumed', async () => {
+    const answers = ['PAUSED', 'PAUSED', 'COMPLETED'] as const
+    let runs = 0
+    const waiting = flow('end-paused', async () => {
+      const type = answers[runs++] ?? 'FAILED'
+      return new State({ type, timestamp: new Date(0), message: `answer ${runs}` })
+    })
+    const run = await stage.harness.run(() => waiting.start())
+    for (const count of [1, 2]) {
+      await stage.harness.advance('1m')
+      expect([runs, String(await stage.harness.until(run.state()))]).toEqual([
+        count,
+        `Suspended('answer ${count}', type=PAUSED)`,
+      ])
+      await stage.harness.until(run.resume())
+    }
+    expect((await stage.harness.until(run.wait())).message).toBe('answer 3')
   })
 })
