@@ -47,8 +47,10 @@ export function endingOf(error: unknown): Ending {
   }
 }
 
-function faults({ errors, legalSignals }: GatewayError): string[] {
-  const places = errors.map(({ path, message }) => `  ${path === '' ? '(all of it)' : path}: ${message}`)
+/** Those that the message does not say already. */
+function faults({ errors, legalSignals, message: said }: GatewayError): string[] {
+  const untold = errors.filter(({ message }) => !said.includes(message))
+  const places = untold.map(({ path, message }) => `  ${path === '' ? '(all of it)' : path}: ${message}`)
   return legalSignals === undefined
     ? places
     : [...places, `  It takes: ${legalSignals.join(', ') || 'nothing'}.`]

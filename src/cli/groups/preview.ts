@@ -19,7 +19,7 @@ export function previewCommand(context: Context, { argument, queuesOf }: Where) 
     .action(async (text, { limit, json }) => {
       const client = await context.client()
       const { pool, name } = queuesOf(String(text))
-      const all = await Array.fromAsync(client.workQueues.all({ pool }))
+      const all = await Array.fromAsync(client.workQueues.all())
       const queues = all.filter((queue) => queue.pool === pool && (name === undefined || queue.name === name))
       const { items } =
         queues.length === 0
