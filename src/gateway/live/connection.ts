@@ -66,7 +66,7 @@ export class Connection {
   constructor(options: ConnectionOptions, principal: Principal | undefined) {
     const { deps, limits, wire } = options
     this.#options = options
-    this.#outbox = new Outbox(wire, limits)
+    this.#outbox = new Outbox(wire, limits, deps.clock)
     this.#rate = new Rate(deps.clock, { burst: limits.burst, perSecond: limits.framesPerSecond })
     const late = () => this.close('NO_AUTH')
     this.#phase = { is: 'unknown', patience: deps.clock.setTimer(limits.authWithinMs, late, { ref: false }) }

@@ -6,6 +6,10 @@ export interface LiveLimits {
   readonly bufferFrames: number
   /** Above this, nothing more is handed to the connection until it has taken some. */
   readonly highWaterBytes: number
+  /** A connection that takes nothing for this long is slow; until then more may wait. */
+  readonly slowAfterMs: number
+  /** A subscription that fell behind may be behind for this long before it skips to what holds now. */
+  readonly behindForMs: number
   /** Subscriptions of one socket. */
   readonly subscriptions: number
   /** Frames a client may send: so many at once, and so many a second in the long run. */
@@ -23,6 +27,8 @@ export const LIVE_LIMITS: LiveLimits = {
   bufferBytes: 1024 * 1024,
   bufferFrames: 10_000,
   highWaterBytes: 256 * 1024,
+  slowAfterMs: 1_000,
+  behindForMs: 5_000,
   subscriptions: 100,
   burst: 200,
   framesPerSecond: 50,

@@ -1,14 +1,19 @@
 /**
- * What waits for one connection. A client that reads as fast as things happen never has anything here; one that does not
- * gets the newest of what can be overtaken, and in the end loses whole subscriptions, aloud.
+ * What waits for one connection. A client that reads as fast as things happen never has anything here for long; one that
+ * does not gets the newest of what can be overtaken, and in the end loses whole subscriptions, aloud.
  *
  * Invariants
  * (O1) The events that wait, here and behind the exit, stay within the limits. Answers and snapshots always have room:
  *      a client asks for those one by one.
  * (O2) What was put in leaves in that order. An event of a key is overtaken only by a later one of that key.
- * (O3) A lane whose events were dropped hears of it once, and has nothing waiting afterwards; it says itself what is missing.
+ * (O3) A lane whose events were taken out hears of it once, and has nothing waiting afterwards; it gets them elsewhere, or
+ *      says itself what is missing.
  * (O4) An exit that takes nothing slows nobody else: nothing here waits for it.
+ * (O5) Much at once is not slowness: no client can read within a moment what happened in a moment. Until the exit has had
+ *      a while, more may wait, and nobody is said to be slow.
  */
+
+import type { Clock } from '../../core/index.ts'
 
 /** The way out to the client: a socket, a response. */
 export interface Exit {
@@ -22,7 +27,9 @@ export interface Exit {
 export interface Lane {
   /** The event with this cursor was handed to the exit. */
   left(cursor: string): void
-  /** Its events that waited are gone (O3). */
+  /** Its events that waited are gone: more came at once than has room. (O3) (O5) */
+  overrun(): void
+  /** Its events that waited are gone: the client does not keep up. (O3) */
   dropped(): void
 }
 
@@ -30,7 +37,12 @@ export interface OutboxLimits {
   readonly bufferBytes: number
   readonly bufferFrames: number
   readonly highWaterBytes: number
+  /** How long the exit may take nothing before the client counts as slow. (O5) */
+  readonly slowAfterMs: number
 }
+
+/** So much more may wait for that long. (O5) */
+const AT_ONCE = 4
 
 interface Item {
   readonly bytes: Buffer
@@ -44,17 +56,21 @@ interface Item {
 export class Outbox {
   readonly #exit: Exit
   readonly #limits: OutboxLimits
+  readonly #clock: Pick<Clock, 'monotonic'>
   #items: Item[] = []
   #next = 0
   /** Of events: those that wait here, and those that the exit has not let go. (O1) */
   #events = 0
   #eventBytes = 0
+  /** Since when something waits. */
+  #waitsSince: number | undefined
   #isClosed = false
   #whenReady: (() => void)[] = []
 
-  constructor(exit: Exit, limits: OutboxLimits) {
+  constructor(exit: Exit, limits: OutboxLimits, clock: Pick<Clock, 'monotonic'>) {
     this.#exit = exit
     this.#limits = limits
+    this.#clock = clock
   }
 
   /** Whether the exit takes more at once. */
@@ -70,7 +86,7 @@ export class Outbox {
   /** An event of a lane. */
   tell(lane: Lane, bytes: Buffer, cursor: string, key?: string): void {
     this.#put({ bytes, lane, cursor, key })
-    if (this.#isOver()) this.#makeRoom()
+    if (this.#isOver(1)) this.#makeRoom()
   }
 
   /** Resolves once the exit takes more at once, or never will. */
@@ -99,7 +115,10 @@ export class Outbox {
     if (this.#isClosed) return
     this.#count(item, 1)
     if (this.isFlowing) this.#hand(item)
-    else this.#items.push(item)
+    else {
+      this.#waitsSince ??= this.#clock.monotonic()
+      this.#items.push(item)
+    }
   }
 
   #hand(item: Item): void {
@@ -125,6 +144,7 @@ export class Outbox {
     if (this.#next === this.#items.length) {
       this.#items = []
       this.#next = 0
+      this.#waitsSince = undefined
     }
     if (this.isFlowing) this.#tellReady()
   }
@@ -133,19 +153,23 @@ export class Outbox {
     for (const resolve of this.#whenReady.splice(0)) resolve()
   }
 
-  #isOver(share = 1): boolean {
+  #isOver(share: number): boolean {
     const { bufferBytes, bufferFrames } = this.#limits
     return this.#eventBytes > bufferBytes * share || this.#events > bufferFrames * share
   }
 
   /** (O1) Down to half, so that it is not done again for every event. */
   #makeRoom(): void {
-    this.#overtake()
+    const waited = this.#clock.monotonic() - (this.#waitsSince ?? this.#clock.monotonic())
+    const isSlow = waited >= this.#limits.slowAfterMs
+    if (!isSlow && !this.#isOver(AT_ONCE)) return // (O5)
+    if (isSlow) this.#overtake()
     while (this.#isOver(0.5)) {
       const lane = this.#widest()
       if (lane === undefined) return
       this.forget(lane)
-      lane.dropped() // (O3)
+      if (isSlow) lane.dropped()
+      else lane.overrun()
     }
   }
 

@@ -5,17 +5,18 @@
  * Invariants
  * (R1) Events leave in the log's order, each once: an entry is taken only on top of the one before it, whoever brings it.
  * (R2) It is live only when nothing of the run lies between what it took and what the hub handed on.
- * (R3) A client that does not keep up is told what it misses as a gap, with what holds after it; meanwhile nothing of
- *      this run waits for it.
+ * (R3) When more comes than its client takes, it reads the log at the client's pace. When that takes too long, or the
+ *      client takes nothing, it is told what it misses as a gap, with what holds after it.
  * (R4) It ends once the run is terminal and everything that is in its log was taken.
  */
 
 import type { RunSnapshot } from '../../api/index.ts'
 import type { Entry, Rev } from '../../broker/index.ts'
-import { CallboardError } from '../../core/index.ts'
+import { CallboardError, type Clock } from '../../core/index.ts'
 import { placeOf } from './cursors.ts'
 import { findPlace } from './find-place.ts'
 import { type Hub, type RunListener, type RunSeat, shared } from './hub.ts'
+import type { LiveLimits } from './limits.ts'
 import type { Lane } from './outbox.ts'
 import type { SharedEvent } from './shared-event.ts'
 import type { LiveSources, RunPicture, Wants } from './sources.ts'
@@ -27,16 +28,20 @@ type Phase =
   | { readonly is: 'catching' }
   /** Taking what the hub offers. */
   | { readonly is: 'live' }
-  /** Waiting for the client to take more. (R3) */
+  /** Waiting for the client to take more, to go on from what it has or from what holds then. (R3) */
   | { readonly is: 'behind' }
   | { readonly is: 'over' }
 
 export interface RunSubscriptionOptions {
+  readonly clock: Pick<Clock, 'monotonic'>
+  readonly limits: Pick<LiveLimits, 'behindForMs'>
   readonly sources: LiveSources
   readonly hub: Hub
   readonly voice: Voice
   readonly wants: Wants
 }
+
+const NOWHERE = { rev: 0, seen: 0 }
 
 export class RunSubscription implements Lane, RunListener {
   readonly #run: string
@@ -50,6 +55,8 @@ export class RunSubscription implements Lane, RunListener {
   /** What is in the log for sure, from when it was last asked. */
   #newest: Rev = 0
   #isTerminal = false
+  /** When it fell behind what the hub offers; undefined when it is not. */
+  #behindSince: number | undefined
   /** Everything up to here was taken. */
   #at = 'start'
   /** The client has everything that it wants up to here. */
@@ -98,10 +105,15 @@ export class RunSubscription implements Lane, RunListener {
   }
 
   /** (R3) */
-  dropped(): void {
+  overrun(): void {
     if (this.#isOver) return
-    this.#phase = { is: 'behind' }
-    this.#guard(this.#resume())
+    this.#behindSince ??= this.#options.clock.monotonic()
+    this.#wait((phase) => this.#goBack(phase))
+  }
+
+  /** (R3) */
+  dropped(): void {
+    if (!this.#isOver) this.#wait((phase) => this.#skip(phase))
   }
 
   close(): void {
@@ -159,6 +171,7 @@ export class RunSubscription implements Lane, RunListener {
       for await (const entry of sources.log.read(this.#run, { from: before + 1 })) {
         if (!voice.isReady) await voice.ready()
         if (this.#phase !== phase) return
+        if (this.#isLate) return this.dropped()
         if (entry.tombstone && entry.rev > this.#rev + 1) return this.#archived(entry)
         this.#take(entry, shared(sources, entry))
         if (this.#phase !== phase) return
@@ -168,6 +181,7 @@ export class RunSubscription implements Lane, RunListener {
     }
     if (this.#phase !== phase) return
     this.#phase = { is: 'live' } // (R2)
+    this.#behindSince = undefined
     this.#look()
     this.#endIfOver()
   }
@@ -195,16 +209,38 @@ export class RunSubscription implements Lane, RunListener {
     }
   }
 
-  /** (R3) */
-  async #resume(): Promise<void> {
-    const { voice } = this.#options
-    await voice.ready()
-    if (this.#phase.is !== 'behind') return
+  get #isLate(): boolean {
+    const { clock, limits } = this.#options
+    return this.#behindSince !== undefined && clock.monotonic() - this.#behindSince > limits.behindForMs
+  }
+
+  #wait(then: (phase: Phase) => Promise<void>): void {
+    const phase: Phase = { is: 'behind' }
+    this.#phase = phase
+    this.#guard(this.#options.voice.ready().then(() => (this.#phase === phase ? then(phase) : undefined)))
+  }
+
+  /** To what the client has. */
+  async #goBack(phase: Phase): Promise<void> {
+    const { log } = this.#options.sources
+    const newest = await log.last(this.#run)
+    if (newest === undefined) throw missing(this.#run)
+    const place = this.#left === 'start' ? NOWHERE : await findPlace(log, newest, placeOf(this.#left))
+    if (this.#phase !== phase) return
+    this.#newest = newest.rev
+    this.#rev = place.rev
+    this.#seen = place.seen
+    this.#catchUp()
+  }
+
+  /** To what holds now. */
+  async #skip(phase: Phase): Promise<void> {
     const from = this.#left
     const picture = await this.#picture(Math.max(this.#rev, this.#seat.rev))
-    if (this.#phase.is !== 'behind') return
+    if (this.#phase !== phase) return
     const snapshot = this.#goTo(picture)
-    voice.gap({ from, to: picture.cursor, reason: 'slow-client' }, snapshot)
+    this.#behindSince = undefined
+    this.#options.voice.gap({ from, to: picture.cursor, reason: 'slow-client' }, snapshot)
     this.#catchUp()
   }
 

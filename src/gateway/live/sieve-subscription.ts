@@ -6,14 +6,17 @@
  * (S1) Events leave in the log's order, each once: what the client has, or was given from the log, is passed by when the
  *      hub offers it.
  * (S2) It is live only when nothing lies between what it took and what the hub handed on.
- * (S3) A client that does not keep up is told what it misses as a gap; meanwhile nothing of this waits for it.
+ * (S3) When more comes than its client takes, it goes through the log again at the client's pace. When that takes too
+ *      long, or the client takes nothing, it is told what it misses as a gap.
  */
 
 import type { Cursor, Entry } from '../../broker/index.ts'
+import type { Clock } from '../../core/index.ts'
 import { type Place, placeOf } from './cursors.ts'
 import { entryAt } from './find-place.ts'
 import { type Hub, type SieveListener, shared } from './hub.ts'
 import { factsIn, KnownRuns } from './known-runs.ts'
+import type { LiveLimits } from './limits.ts'
 import type { Lane } from './outbox.ts'
 import type { SharedEvent } from './shared-event.ts'
 import type { Sieve } from './sieve.ts'
@@ -28,6 +31,8 @@ type Phase =
   | { readonly is: 'over' }
 
 export interface SieveSubscriptionOptions {
+  readonly clock: Pick<Clock, 'monotonic'>
+  readonly limits: Pick<LiveLimits, 'behindForMs'>
   readonly sources: LiveSources
   readonly hub: Hub
   readonly voice: Voice
@@ -43,6 +48,9 @@ export class SieveSubscription implements Lane, SieveListener {
   #at: Cursor
   /** The hub may be behind when it is joined: what it offers up to here is passed by. */
   #passBy: Cursor | undefined
+  /** When it fell behind what the hub offers; undefined when it is not. */
+  #behindSince: number | undefined
+  #hasBegun = false
   #left: string
 
   constructor(sieve: Sieve, options: SieveSubscriptionOptions) {
@@ -81,11 +89,15 @@ export class SieveSubscription implements Lane, SieveListener {
   }
 
   /** (S3) */
-  dropped(): void {
+  overrun(): void {
     if (this.#phase.is === 'over') return
-    this.#phase = { is: 'behind' }
-    this.#leave()
-    this.#resume().catch((error: unknown) => this.#broke(error))
+    this.#behindSince ??= this.#options.clock.monotonic()
+    this.#wait(() => this.#catchUp(this.#left))
+  }
+
+  /** (S3) */
+  dropped(): void {
+    if (this.#phase.is !== 'over') this.#wait(async () => this.#skip())
   }
 
   close(): void {
@@ -117,7 +129,8 @@ export class SieveSubscription implements Lane, SieveListener {
     // What can be refused is refused before the client hears that it has begun.
     const begin = isThere() ? undefined : await this.#follow(phase, place?.entry ?? 'start', known)
     if (this.#phase !== phase) return
-    voice.begun(after)
+    if (!this.#hasBegun) voice.begun(after)
+    this.#hasBegun = true
     this.#give(rest)
     if (this.#phase !== phase) return
     if (begin === undefined) this.#join()
@@ -133,6 +146,7 @@ export class SieveSubscription implements Lane, SieveListener {
       for (const entry of entries) {
         if (!voice.isReady) await voice.ready()
         if (this.#phase !== phase) return
+        if (this.#isLate) return this.dropped()
         const passed = await this.#sift(entry, known)
         if (this.#phase !== phase) return
         this.#give(passed)
@@ -155,6 +169,7 @@ export class SieveSubscription implements Lane, SieveListener {
   #join(): void {
     this.#leave()
     this.#passBy = this.#at
+    this.#behindSince = undefined
     this.#phase = { is: 'live' }
     this.#leave = this.#options.hub.attachSieve(this.#sieve, this)
   }
@@ -184,13 +199,25 @@ export class SieveSubscription implements Lane, SieveListener {
     return facts
   }
 
-  /** (S3) */
-  async #resume(): Promise<void> {
-    const { hub, voice } = this.#options
-    await voice.ready()
-    if (this.#phase.is !== 'behind') return
-    const from = this.#left
+  get #isLate(): boolean {
+    const { clock, limits } = this.#options
+    return this.#behindSince !== undefined && clock.monotonic() - this.#behindSince > limits.behindForMs
+  }
+
+  #wait(then: () => Promise<void>): void {
+    const phase: Phase = { is: 'behind' }
+    this.#phase = phase
+    this.#leave()
     this.#leave = () => {}
+    this.#options.voice
+      .ready()
+      .then(() => (this.#phase === phase ? then() : undefined))
+      .catch((error: unknown) => this.#broke(error))
+  }
+
+  #skip(): void {
+    const { hub, voice } = this.#options
+    const from = this.#left
     this.#at = hub.position
     this.#left = this.#at
     voice.gap({ from, to: this.#at, reason: 'slow-client' })

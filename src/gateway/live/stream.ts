@@ -7,6 +7,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import { LiveKind, LogLevel, RunId } from '../../api/index.ts'
+import type { Clock, Deps } from '../../core/index.ts'
 import { ANYBODY, demandRun, type Keeper } from '../access/index.ts'
 import type { LiveLimits } from './limits.ts'
 import type { Live, Member } from './live.ts'
@@ -16,6 +17,7 @@ import type { LiveSources } from './sources.ts'
 import type { Voice } from './voice.ts'
 
 export interface StreamOptions {
+  readonly deps: Deps
   readonly limits: LiveLimits
   readonly sources: LiveSources
   readonly keeper: Keeper
@@ -50,14 +52,16 @@ export function addStream(server: FastifyInstance, options: StreamOptions): void
       },
     },
     async (request, reply) => {
-      const { sources } = options
+      const { deps, limits, sources } = options
       const { id } = request.params
       const { kinds, after, level } = request.query
       const lastId = request.headers['last-event-id']
       const from = (typeof lastId === 'string' && lastId !== '' ? lastId : after) ?? 'tail'
       if (request.principal !== undefined) demandRun(request.principal, id, sources.runs.facts(id))
-      const stream = new Stream(reply, options.limits)
+      const stream = new Stream(reply, limits, deps.clock)
       const subscription = new RunSubscription(id, {
+        clock: deps.clock,
+        limits,
         sources,
         hub: options.live.hub,
         voice: stream.voice,
@@ -89,7 +93,7 @@ class Stream implements Member {
   #isOver = false
   #unmoved = 0
 
-  constructor(reply: FastifyReply, limits: LiveLimits) {
+  constructor(reply: FastifyReply, limits: LiveLimits, clock: Clock) {
     const { raw } = reply
     this.#reply = reply
     this.ended = new Promise((resolve) => raw.once('close', resolve))
@@ -107,6 +111,7 @@ class Stream implements Member {
         },
       },
       limits,
+      clock,
     )
     this.ended.then(() => this.#outbox.close())
     this.voice = this.#speak()

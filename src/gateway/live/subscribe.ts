@@ -4,6 +4,7 @@ import type { LiveKind, SubscribeFrame } from '../../api/index.ts'
 import type { Deps } from '../../core/index.ts'
 import { demand, demandRun, demandUnbound, mayTouch, type Principal, viewOf } from '../access/index.ts'
 import type { Hub } from './hub.ts'
+import type { LiveLimits } from './limits.ts'
 import { RunSubscription } from './run-subscription.ts'
 import { eventSieve, runSieve } from './sieve.ts'
 import { SieveSubscription } from './sieve-subscription.ts'
@@ -23,6 +24,7 @@ export interface Opening {
 
 export interface SubscribeOptions {
   readonly deps: Deps
+  readonly limits: LiveLimits
   readonly sources: LiveSources
   readonly hub: Hub
   readonly voice: Voice
@@ -34,11 +36,12 @@ type Asked = Pick<SubscribeFrame, 'to' | 'kinds' | 'after' | 'level'>
 export function openSubscription(asked: Asked, principal: Principal, options: SubscribeOptions): Opening {
   demand(principal, 'read')
   const { sources } = options
+  const { clock } = options.deps
   const { to, after = 'tail' } = asked
   const may = (run: RunFacts) => mayTouch(principal, run)
   if ('run' in to) {
     demandRun(principal, to.run, sources.runs.facts(to.run))
-    const subscription = new RunSubscription(to.run, { ...options, wants: wantsOf(asked) })
+    const subscription = new RunSubscription(to.run, { ...options, clock, wants: wantsOf(asked) })
     return { subscription, opened: subscription.open(after) }
   }
   if ('workers' in to) {
@@ -51,7 +54,7 @@ export function openSubscription(asked: Asked, principal: Principal, options: Su
     'runs' in to
       ? [runSieve(to.runs, may, viewOf(principal)), 'state' as const]
       : [eventSieve(to.events, may, viewOf(principal)), 'event' as const]
-  const subscription = new SieveSubscription(sieve, { ...options, wants: wantsOf(asked, [kind]) })
+  const subscription = new SieveSubscription(sieve, { ...options, clock, wants: wantsOf(asked, [kind]) })
   return { subscription, opened: subscription.open(after) }
 }
 

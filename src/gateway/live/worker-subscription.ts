@@ -34,6 +34,10 @@ export class WorkerSubscription implements Lane {
 
   left(): void {}
 
+  overrun(): void {
+    this.dropped()
+  }
+
   /** All of them, once the client takes more, make good whatever it missed. */
   dropped(): void {
     this.#leave()

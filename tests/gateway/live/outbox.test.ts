@@ -4,7 +4,16 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Exit, type Lane, Outbox } from '../../../src/gateway/live/outbox.ts'
 
-const LIMITS = { bufferBytes: 1_000, bufferFrames: 100, highWaterBytes: 100 }
+const LIMITS = { bufferBytes: 1_000, bufferFrames: 100, highWaterBytes: 100, slowAfterMs: 10 }
+
+/** Each look is a while later: whoever waits is slow. */
+function passing() {
+  let now = 0
+  return { monotonic: () => (now += LIMITS.slowAfterMs) }
+}
+
+/** Everything happens at once. */
+const STANDING = { monotonic: () => 0 }
 
 /** Takes nothing by itself. */
 class SlowExit implements Exit {
@@ -31,6 +40,7 @@ class SlowExit implements Exit {
 
 class TestLane implements Lane {
   drops = 0
+  overruns = 0
   newest: string | undefined
   readonly name: string
 
@@ -40,6 +50,10 @@ class TestLane implements Lane {
 
   left(cursor: string): void {
     this.newest = cursor
+  }
+
+  overrun(): void {
+    this.overruns++
   }
 
   dropped(): void {
@@ -52,7 +66,7 @@ const text = (of: string, size: number) => Buffer.from(of.padEnd(size, '.'))
 describe('an outbox', () => {
   test('hands on at once while the exit flows, and in order once it does again', () => {
     const exit = new SlowExit()
-    const outbox = new Outbox(exit, LIMITS)
+    const outbox = new Outbox(exit, LIMITS, passing())
     const lane = new TestLane('a')
     for (let n = 0; n < 10; n++) outbox.tell(lane, text(`${n}`, 50), `c${n}`)
     expect(lane.newest).toBe('c1')
@@ -64,7 +78,7 @@ describe('an outbox', () => {
 
   test('lets states be overtaken by later ones of the same thing before it drops anything', () => {
     const exit = new SlowExit()
-    const outbox = new Outbox(exit, LIMITS)
+    const outbox = new Outbox(exit, LIMITS, passing())
     const lane = new TestLane('a')
     outbox.tell(lane, text('first', 100), 'c0')
     for (let n = 0; n < 40; n++) outbox.tell(lane, text(`${n % 4}:${n}`, 50), `c${n + 1}`, `task ${n % 4}`)
@@ -77,7 +91,7 @@ describe('an outbox', () => {
 
   test('drops the lane that takes most of the room, tells it, and keeps the others whole', () => {
     const exit = new SlowExit()
-    const outbox = new Outbox(exit, LIMITS)
+    const outbox = new Outbox(exit, LIMITS, passing())
     const [wide, narrow] = [new TestLane('wide'), new TestLane('narrow')]
     outbox.tell(wide, text('first', 100), 'w')
     for (let n = 0; n < 5; n++) outbox.tell(narrow, text(`n${n}`, 10), `n${n}`)
@@ -88,9 +102,21 @@ describe('an outbox', () => {
     expect(narrow.newest).toBe('n4')
   })
 
+  test('lets more wait for a moment, and takes nobody for slow who had no time to read', () => {
+    const exit = new SlowExit()
+    const outbox = new Outbox(exit, LIMITS, STANDING)
+    const lane = new TestLane('a')
+    for (let n = 0; n < 39; n++) outbox.tell(lane, text(`${n}`, 100), `c${n}`, 'key')
+    expect([lane.overruns, lane.drops]).toEqual([0, 0])
+    for (let n = 0; n < 5; n++) outbox.tell(lane, text(`${n}`, 100), `c${n}`, 'key')
+    expect([lane.overruns, lane.drops]).toEqual([1, 0])
+    exit.take()
+    expect(exit.taken.length).toBeLessThan(10)
+  })
+
   test('does not count answers and snapshots, however large, as events that wait', () => {
     const exit = new SlowExit()
-    const outbox = new Outbox(exit, LIMITS)
+    const outbox = new Outbox(exit, LIMITS, passing())
     const lane = new TestLane('a')
     outbox.say(text('snapshot', 5_000))
     for (let n = 0; n < 10; n++) outbox.tell(lane, text(`${n}`, 50), `c${n}`)
@@ -101,7 +127,7 @@ describe('an outbox', () => {
 
   test('is ready once the exit flows, or is gone', async () => {
     const exit = new SlowExit()
-    const outbox = new Outbox(exit, LIMITS)
+    const outbox = new Outbox(exit, LIMITS, passing())
     outbox.say(text('large', 500))
     const order: string[] = []
     const ready = outbox.ready().then(() => order.push('ready'))
@@ -130,7 +156,7 @@ describe('an outbox', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const exit = new SlowExit()
-        const outbox = new Outbox(exit, LIMITS)
+        const outbox = new Outbox(exit, LIMITS, passing())
         const lanes = ['a', 'b', 'c'].map((name) => new TestLane(name))
         let count = 0
         for (const one of steps) {
