@@ -4,7 +4,7 @@ import type { Runner } from '../../actors/index.ts'
 import type { Service } from '../../core/index.ts'
 import { type Environment, startInline } from '../../sdk/index.ts'
 import type { CodeOf, Infrastructure } from './carrier.ts'
-import { loadFlow } from './code/index.ts'
+import { loadFlowOf } from './code/index.ts'
 import { Processes } from './processes.ts'
 import { type RemoteOptions, startRemote } from './remote-code.ts'
 import { threads } from './thread.ts'
@@ -36,7 +36,7 @@ export function inlineRunner(options: { readonly env: Environment; readonly code
   return {
     kind: 'inline',
     serves: () => true,
-    start: async (start, host) => startInline(await loadFlow(await codeOf(start)), env, start, host),
+    start: async (start, host) => startInline(await loadFlowOf(start, await codeOf(start)), env, start, host),
   }
 }
 

@@ -1,5 +1,6 @@
 /** A host with one infrastructure, a scheduler and a broker in memory, on the machine's own clock. */
 
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type Answer,
@@ -174,6 +175,13 @@ export async function infrastructureStage(kind: Kind, options: StageOptions = {}
       await broker.stop()
     },
   }
+}
+
+export const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`)
+
+/** Looks as often as the event loop turns. The system takes a moment to bury the dead. */
+export async function untilGone(pid: number): Promise<void> {
+  while (isAlive(pid)) await new Promise((resolve) => setImmediate(resolve))
 }
 
 function linesIn(records: readonly RunRecord[]): string[] {

@@ -8,14 +8,16 @@
  *      not change it.
  */
 
+import { isMainThread } from 'node:worker_threads'
 import { inlineRunner, type RunningCode } from '../../../actors/index.ts'
-import { assertNever, type Deps, messageOf, systemDeps } from '../../../core/index.ts'
+import { assertNever, CallboardError, type Deps, messageOf, systemDeps } from '../../../core/index.ts'
 import { type Environment, inlineFlow } from '../../../sdk/index.ts'
+import type { CodePlan } from '../carrier.ts'
 import type { FromCode, ToCode } from '../protocol.ts'
 import { settlesWithin } from '../within.ts'
 import { Calls } from './calls.ts'
 import { lazyBroker } from './lazy-broker.ts'
-import { loadFlow } from './load-flow.ts'
+import { loadFlowOf } from './load-flow.ts'
 import { Speech } from './speech.ts'
 
 /** What carries texts between the two sides. */
@@ -93,7 +95,8 @@ export class CodeSide {
     this.#env = env
     this.#speech.catchOutput()
     try {
-      const flow = await loadFlow(plan)
+      settleIn(plan)
+      const flow = await loadFlowOf(start, plan)
       const flows = new Map([[start.flow, inlineFlow(flow, env, this.#speech)]])
       this.#code = await inlineRunner(deps, flows).start(start, this.#calls)
     } catch (error) {
@@ -138,5 +141,20 @@ export class CodeSide {
   #exit(code: number): void {
     const closing = this.#env?.broker.stop() ?? Promise.resolve()
     void settlesWithin(this.#deps.clock, CLOSE_MS, closing).then(() => process.exit(code))
+  }
+}
+
+/** A process is the run's own, and may have been there before it: it takes on folder and variables now. */
+function settleIn({ path, env = {} }: CodePlan): void {
+  if (!isMainThread) return
+  Object.assign(process.env, env)
+  try {
+    process.chdir(path)
+  } catch (cause) {
+    throw new CallboardError(
+      'CB_E_CODE_LOAD',
+      `The folder ${path} of the deployment cannot be entered: ${messageOf(cause)}. See that it is there, for this user.`,
+      { cause },
+    )
   }
 }

@@ -3,4 +3,4 @@
  * made of. The worker's side uses the loading of flow files only.
  */
 
-export { loadFlow } from './load-flow.ts'
+export { loadFlowOf } from './load-flow.ts'

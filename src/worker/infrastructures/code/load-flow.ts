@@ -3,12 +3,31 @@
 import { access } from 'node:fs/promises'
 import { isAbsolute, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import type { RunStart } from '../../../actors/index.ts'
 import { CallboardError, messageOf, nearest, quote } from '../../../core/index.ts'
-import { definitionOf, type FlowDefinition } from '../../../sdk/index.ts'
+import { definitionOf, type FlowDefinition, flowNamed } from '../../../sdk/index.ts'
 import type { CodePlan } from '../carrier.ts'
 
-/** @throws CB_E_CODE_LOAD, saying what is there instead */
-export async function loadFlow({
+/**
+ * The flow that a run is of. A run without a deployment of its own was called by another flow, whose code it comes with:
+ * loading that defines it as well.
+ *
+ * @throws CB_E_CODE_LOAD, saying what is there instead
+ */
+export async function loadFlowOf(
+  { deployment, flow }: Pick<RunStart, 'deployment' | 'flow'>,
+  plan: Pick<CodePlan, 'path' | 'entrypoint'>,
+): Promise<FlowDefinition> {
+  const loaded = await loadFlow(plan)
+  if (deployment !== undefined || loaded.name === flow) return loaded
+  const called = flowNamed(flow)
+  if (called !== undefined) return called
+  throw loadError(
+    `There is no flow ${quote(flow)} in what ${quote(plan.entrypoint)} loads. It was called as a subflow: import it there, not later.`,
+  )
+}
+
+async function loadFlow({
   path,
   entrypoint,
 }: Pick<CodePlan, 'path' | 'entrypoint'>): Promise<FlowDefinition> {

@@ -1,0 +1,119 @@
+/** Child processes as a whole: spares, their guard, the death of their worker. */
+
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { decodeJson } from '../../../src/core/index.ts'
+import { FIXTURES, infrastructureStage, isAlive, untilGone } from './stage.ts'
+
+const PATIENCE = { timeout: 60_000 }
+
+interface Surroundings {
+  readonly cwd: string
+  readonly hello?: string
+  readonly pid: number
+}
+
+const surroundingsIn = (result: unknown) =>
+  decodeJson(
+    typeof result === 'object' && result !== null && 'v' in result ? (result.v as never) : null,
+  ) as Surroundings
+
+/** The processes of this worker: their command lines, by process id. */
+async function childrenOf(pid: number): Promise<ReadonlyMap<number, string>> {
+  const { stdout } = await promisify(execFile)('ps', ['-o', 'pid=,args=', '--ppid', String(pid)])
+  const rows = [...stdout.matchAll(/^\s*(\d+) (.*)$/gm)]
+  return new Map(rows.map(([, child, command = '']) => [Number(child), command]))
+}
+
+async function programsOf(pid: number, program: string): Promise<readonly number[]> {
+  return [...(await childrenOf(pid))].flatMap(([child, command]) =>
+    command.includes(`${program}-entry`) ? [child] : [],
+  )
+}
+
+describe('spares', PATIENCE, () => {
+  test('are used once each, and another is there for the next', async () => {
+    await using stage = await infrastructureStage('process', { spares: 1 })
+    const [first] = await programsOf(process.pid, 'process')
+    const one = surroundingsIn((await stage.end(await stage.start('flows.ts:surroundings'))).state.result)
+    expect(one).toEqual({ cwd: FIXTURES, pid: first })
+    const two = surroundingsIn((await stage.end(await stage.start('flows.ts:surroundings'))).state.result)
+    expect(two.pid).not.toBe(one.pid)
+  })
+
+  test('take the variables of a deployment; what Node looks at when it starts needs a process of its own', async () => {
+    await using stage = await infrastructureStage('process', { plan: { env: { HELLO: 'world' } } })
+    const spare = await programsOf(process.pid, 'process')
+    const { hello, pid } = surroundingsIn(
+      (await stage.end(await stage.start('flows.ts:surroundings'))).state.result,
+    )
+    expect([hello, [pid]]).toEqual(['world', spare])
+    await using other = await infrastructureStage('process', {
+      plan: { env: { HELLO: 'Node', NODE_NO_WARNINGS: '1' } },
+    })
+    const before = await programsOf(process.pid, 'process')
+    const found = surroundingsIn((await other.end(await other.start('flows.ts:surroundings'))).state.result)
+    expect(found.hello).toBe('Node')
+    expect(before).not.toContain(found.pid)
+  })
+
+  test('are not needed', async () => {
+    await using stage = await infrastructureStage('process', { spares: 0 })
+    expect(await programsOf(process.pid, 'process')).toEqual([])
+    const { state } = await stage.end(await stage.start('flows.ts:sum', { numbers: [1] }))
+    expect(state.flow.tag).toBe('COMPLETED.Completed')
+  })
+})
+
+/** A worker of its own, whose code never yields. */
+async function doomedWorker() {
+  const worker = spawn(process.execPath, [join(FIXTURES, 'doomed-worker.ts')], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  const said = once(createInterface({ input: worker.stdout }), 'line')
+  const ended = once(worker, 'exit').then(() => ['nothing, and ended'])
+  const [line] = await Promise.race([said, ended])
+  const [, child, code] = /child (\d+) of (\d+)/.exec(line) ?? []
+  expect(code, `the worker said: ${line}`).toBeDefined()
+  return {
+    pid: worker.pid ?? 0,
+    code: Number(code),
+    child: Number(child),
+    kill: () => worker.kill('SIGKILL'),
+    [Symbol.dispose]: () => void worker.kill('SIGKILL'),
+  }
+}
+
+test('a folder that is not there is told', PATIENCE, async () => {
+  await using stage = await infrastructureStage('process', { plan: { path: '/nowhere' } })
+  const { state } = await stage.end(await stage.start('flows.ts:sum'))
+  expect(state.state.message).toMatch(/The folder \/nowhere of the deployment cannot be entered: ENOENT/)
+})
+
+describe('a worker that is killed', PATIENCE, () => {
+  test('leaves nothing behind: neither code that never yields, nor what that has started, nor spares', async () => {
+    using worker = await doomedWorker()
+    const all = [...(await childrenOf(worker.pid)).keys(), worker.child]
+    expect(all).toContain(worker.code)
+    expect(all.filter(isAlive)).toEqual(all)
+    worker.kill()
+    for (const each of all) await untilGone(each)
+  })
+})
+
+describe('the guard', PATIENCE, () => {
+  test('is replaced when it dies, and the new one knows what runs', async () => {
+    using worker = await doomedWorker()
+    const [guard = 0] = await programsOf(worker.pid, 'guard')
+    process.kill(guard, 'SIGKILL')
+    await untilGone(guard)
+    let next: readonly number[] = []
+    while (next.length === 0) next = await programsOf(worker.pid, 'guard')
+    worker.kill()
+    for (const each of [worker.code, ...next]) await untilGone(each)
+  })
+})
