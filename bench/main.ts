@@ -16,6 +16,7 @@ import { STANDS, type Stand, type StandName } from './lib/stands.ts'
 import { formatFigure } from './lib/table.ts'
 import { measureBroker } from './suites/broker.ts'
 import { measureEngine } from './suites/engine.ts'
+import { measureWorker } from './suites/worker.ts'
 
 /** A suite measures one stand and yields a row as soon as it has it. */
 type Measure = (stand: Stand, quick: boolean) => AsyncIterable<Row>
@@ -23,6 +24,7 @@ type Measure = (stand: Stand, quick: boolean) => AsyncIterable<Row>
 const SUITES: Readonly<Record<string, Measure>> = {
   broker: measureBroker,
   engine: measureEngine,
+  worker: measureWorker,
 }
 
 const USAGE = `npm run bench -- <suite> [--broker <name>] [--quick] [--dir <folder>]
