@@ -78,3 +78,8 @@ export class Conditions {
     return this.#parameters
   }
 }
+
+/** A text as the full-text search takes it: looked for as it is, whatever it means there. */
+export function phrase(text: string): string {
+  return `"${text.replaceAll('\0', ' ').replaceAll('"', '""')}"`
+}

@@ -77,7 +77,7 @@ export class EventQueries {
     const limit = limitOf(asked === undefined ? {} : { limit: asked })
     const conditions = new Conditions().among('key', listOf(key)).among('kind', listOf(kind))
     if (run !== undefined) conditions.and('run = (SELECT no FROM runs WHERE id = ?)', run)
-    const after = afterPlace(cursor, 'artifacts')
+    const after = afterPlace(cursor, 'artifacts', ['number'])
     if (after !== undefined) conditions.and('no < ?', ...after)
     const found = this.#statements
       .query<{ no: number; view: string }>(
@@ -103,7 +103,7 @@ export class EventQueries {
   #page(conditions: Conditions, { cursor, limit: asked, sort }: Paging): Page<EventColumns> {
     const isDown = sort === 'desc'
     const limit = limitOf(asked === undefined ? {} : { limit: asked })
-    const after = afterPlace(cursor, sort)
+    const after = afterPlace(cursor, sort, ['number'])
     if (after !== undefined) conditions.and(`events.no ${isDown ? '<' : '>'} ?`, ...after)
     const sql = `${FROM} ${conditions.where} ORDER BY events.no ${isDown ? 'DESC' : 'ASC'} LIMIT ?`
     const found = this.#statements.query<EventColumns>(sql).all(...conditions.parameters, limit + 1)

@@ -3,7 +3,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { LogLine, LogQuery, Page, RunLogQuery } from '../../../api/index.ts'
 import { LEVELS, PLACES } from '../projector.ts'
-import { Conditions, Statements } from '../sql.ts'
+import { Conditions, phrase, Statements } from '../sql.ts'
 import { iso } from '../states.ts'
 import { afterPlace, limitOf, mapPage, pageOf } from './paging.ts'
 
@@ -55,7 +55,7 @@ export class LineQueries {
     const isDown = paging.sort === 'desc'
     const order = `${by}:${paging.sort}`
     const limit = limitOf(paging.limit === undefined ? {} : { limit: paging.limit })
-    const after = afterPlace(paging.cursor, order)
+    const after = afterPlace(paging.cursor, order, ['number'])
     if (after !== undefined) conditions.and(`lines.${by} ${isDown ? '<' : '>'} ?`, ...after)
     const sql = `${FROM} ${conditions.where} ORDER BY lines.${by} ${isDown ? 'DESC' : 'ASC'} LIMIT ?`
     const found = this.#statements.query<LineColumns>(sql).all(...conditions.parameters, limit + 1)
@@ -79,8 +79,8 @@ function conditionsOf({ level, q, task }: Pick<LogQuery, 'level' | 'q' | 'task'>
 /** Every word as a text of its own, so that nothing in it is taken for an operator; `"…"` keeps its order. */
 function wordsOf(q: string): string {
   const parts = q.match(/"[^"]*"|[^\s"]+/g) ?? []
-  const words = parts.map((part) => `"${part.replaceAll('"', '')}"`).filter((word) => word !== '""')
-  return words.length === 0 ? '""' : words.join(' ')
+  const words = parts.map((part) => phrase(part.replaceAll('"', '')))
+  return words.length === 0 ? phrase('') : words.join(' ')
 }
 
 function positionOf(id: string): number {

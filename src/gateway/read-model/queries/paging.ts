@@ -34,26 +34,32 @@ function encode({ order, values }: Place): string {
 }
 
 /**
- * What a cursor says, when it is one of a list in this order.
+ * What a cursor says, when it is one of a list in this order; `kinds` are those of its values.
  *
  * @throws CB_E_PAGE_CURSOR
  */
-export function afterPlace(cursor: string | undefined, order: string): readonly Parameter[] | undefined {
+export function afterPlace(
+  cursor: string | undefined,
+  order: string,
+  kinds: readonly ('number' | 'string')[],
+): readonly Parameter[] | undefined {
   if (cursor === undefined) return undefined
-  const values = parsed(cursor)
-  if (values?.[0] === order && values.slice(1).every(isPlain)) return values.slice(1) as Parameter[]
+  const [of, ...values] = parsed(cursor)
+  const isMeant = of === order && values.length === kinds.length
+  const plain = values.filter((value, index) => isPlain(value) && typeof value === kinds[index])
+  if (isMeant && plain.length === kinds.length) return plain as Parameter[]
   throw new CallboardError(
     'CB_E_PAGE_CURSOR',
     'The cursor is not one that this list gave out in this order. Give back `next` as it was received, with the same filter and order.',
   )
 }
 
-function parsed(cursor: string): unknown[] | undefined {
+function parsed(cursor: string): unknown[] {
   try {
     const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
-    return Array.isArray(value) ? value : undefined
+    return Array.isArray(value) ? value : []
   } catch {
-    return undefined
+    return []
   }
 }
 

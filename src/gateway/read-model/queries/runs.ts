@@ -15,7 +15,7 @@ import type {
   StateView,
 } from '../../../api/index.ts'
 import type { Rev } from '../../../broker/index.ts'
-import { Conditions, type Query, query, Statements } from '../sql.ts'
+import { Conditions, phrase, type Query, query, Statements } from '../sql.ts'
 import { iso } from '../states.ts'
 import { flowRunOf, type RunIdentity } from '../views.ts'
 import { afterPlace, limitOf, listOf, mapPage, type Place, pageOf } from './paging.ts'
@@ -48,6 +48,12 @@ const ORDERS: Readonly<
   'start:desc': { by: 'expected_start', down: true },
   'name:asc': { by: 'name', down: false },
 }
+
+const KINDS = {
+  id: ['string'],
+  expected_start: ['number', 'string'],
+  name: ['string', 'string'],
+} as const
 
 export class RunQueries {
   readonly #statements: Statements
@@ -92,7 +98,7 @@ export class RunQueries {
     const { by, down } = ORDERS[sort]
     const limit = limitOf(asked === undefined ? {} : { limit: asked })
     const conditions = conditionsOf(filter)
-    const after = afterPlace(cursor, sort)
+    const after = afterPlace(cursor, sort, KINDS[by])
     const than = down ? '<' : '>'
     if (after !== undefined)
       conditions.and(by === 'id' ? `id ${than} ?` : `(${by}, id) ${than} (?, ?)`, ...after)
@@ -121,6 +127,15 @@ export class RunQueries {
     const conditions = conditionsOf(filter)
     const sql = `SELECT count(*) AS n FROM runs ${conditions.where}`
     return this.#statements.query<{ n: number }>(sql).get(...conditions.parameters)?.n ?? 0
+  }
+
+  /** How the database goes about finding them: a line per step. */
+  plan(filter: RunFilter): string[] {
+    const conditions = conditionsOf(filter)
+    return this.#statements
+      .query<{ detail: string }>(`EXPLAIN QUERY PLAN SELECT id FROM runs ${conditions.where}`)
+      .all(...conditions.parameters)
+      .map(({ detail }) => detail)
   }
 
   /** How many there are, by type of state. */
@@ -250,9 +265,6 @@ export function statesOf(conditions: Conditions, states: readonly string[]): Con
 
 function nameHas(conditions: Conditions, part: string): void {
   if (part.length >= TRIGRAM)
-    conditions.and(
-      'no IN (SELECT rowid FROM run_names WHERE run_names MATCH ?)',
-      `"${part.replaceAll('"', '""')}"`,
-    )
+    conditions.and('no IN (SELECT rowid FROM run_names WHERE run_names MATCH ?)', phrase(part))
   else conditions.and(`name LIKE ? ESCAPE '\\'`, `%${part.replaceAll(/[\\%_]/g, '\\$&')}%`)
 }

@@ -50,7 +50,7 @@ export class TaskQueries {
     const isDown = sort === 'created:desc'
     const limit = limitOf(asked === undefined ? {} : { limit: asked })
     const conditions = conditionsOf(filter)
-    const after = afterPlace(cursor, sort)
+    const after = afterPlace(cursor, sort, ['number'])
     if (after !== undefined) conditions.and(isDown ? 'no < ?' : 'no > ?', ...after)
     const found = this.#statements
       .query<TaskColumns>(
