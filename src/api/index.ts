@@ -64,6 +64,8 @@ export {
   LimitInput,
   NewApiKey,
   Ready,
+  RunToken,
+  RunTokenInput,
   Setting,
   Variable,
   VariableInput,

@@ -2,7 +2,7 @@
 
 import { type Static, Type } from 'typebox'
 import * as stored from '../catalog/index.ts'
-import { Count, strict, Text, Time } from './common.ts'
+import { Count, RunId, strict, Text, Time } from './common.ts'
 import { StateCounts } from './states.ts'
 
 const stamps = { createdAt: Time, updatedAt: Time }
@@ -72,6 +72,24 @@ export type ApiKey = Static<typeof ApiKey>
 /** The one time that a key is shown. */
 export const NewApiKey = Type.Object({ key: Type.String(), apiKey: ApiKey }, strict)
 export type NewApiKey = Static<typeof NewApiKey>
+
+/** What a token for one run is to be good for. */
+export const RunTokenInput = Type.Object(
+  {
+    /** Default: `read` alone. Only what the asker may do. */
+    scopes: Type.Optional(
+      Type.Array(Type.Enum(['read', 'signal']), { minItems: 1, maxItems: 2, uniqueItems: true }),
+    ),
+    /** Default one hour, at most seven days. */
+    expiresInSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 604_800 })),
+  },
+  strict,
+)
+export type RunTokenInput = Static<typeof RunTokenInput>
+
+/** Short-lived, for one run: for pages and links. Kept nowhere. */
+export const RunToken = Type.Object({ token: Type.String(), run: RunId, expiresAt: Time }, strict)
+export type RunToken = Static<typeof RunToken>
 
 export const Flow = Type.Object(
   {

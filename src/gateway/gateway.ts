@@ -21,11 +21,19 @@ import { type AccessMode, addDoors, createKeeper, isOpenAt } from './access/inde
 import { Commands } from './commands.ts'
 import { createFeed } from './feed.ts'
 import { addDocs, addMetrics, createServer, type Server } from './http/index.ts'
-import { addSocket, addStream, createLive, directoryOf, LIVE_LIMITS, type LiveLimits } from './live/index.ts'
+import {
+  addAsyncApi,
+  addSocket,
+  addStream,
+  createLive,
+  directoryOf,
+  LIVE_LIMITS,
+  type LiveLimits,
+} from './live/index.ts'
 import { OwnWrites } from './own-writes.ts'
 import { eventsOf, ReadModel } from './read-model/index.ts'
 import { addReadYourWrites } from './read-your-writes.ts'
-import { addRoutes } from './routes/index.ts'
+import { addRoutes, addRunTokens } from './routes/index.ts'
 import { createWorkers } from './workers.ts'
 
 export interface GatewayOptions {
@@ -33,10 +41,8 @@ export interface GatewayOptions {
   readonly broker: Broker
   readonly deps: Deps
   readonly settings: Settings
-  /** Who has to show a key. Default `auto`: whoever does not come from this machine. */
+  /** Who has to show a key. Default: what the settings say. */
   readonly access?: AccessMode
-  /** Requests a minute of one key, or of one address without a key; 0 for no limit. Default 6,000. */
-  readonly requestsPerMinute?: number
   /** What one live connection may take. */
   readonly live?: Partial<LiveLimits>
 }
@@ -45,8 +51,6 @@ export interface Gateway extends Service {
   /** Where it listens. @throws CB_E_STOPPED before `start` has resolved */
   readonly url: string
 }
-
-const REQUESTS_PER_MINUTE = 6_000
 
 /**
  * `start` resolves when it listens; `/api/ready` tells when the read model is where the log is.
@@ -93,7 +97,7 @@ async function open(options: GatewayOptions): Promise<Listening> {
     const catalog = openCatalog(broker, deps)
     const keeper = createKeeper({ broker, catalog, deps })
     await started(keeper)
-    const isOpen = isOpenAt(settings.serverHost, options.access ?? 'auto', keeper.hasKeys)
+    const isOpen = isOpenAt(settings.serverHost, options.access ?? settings.serverAccess, keeper.hasKeys)
     const model = new ReadModel({ place: settings.serverStore, broker: broker.url, logger: deps.logger })
     open.unshift(() => model.close())
     const feed = createFeed(broker, model, deps)
@@ -109,7 +113,7 @@ async function open(options: GatewayOptions): Promise<Listening> {
     const server = createServer({ deps, bodyLimit: settings.serverBodyLimit })
     await addDoors(server, {
       ...{ keeper, isOpen, host: settings.serverHost, origins: settings.serverCorsOrigins },
-      requestsPerMinute: options.requestsPerMinute ?? REQUESTS_PER_MINUTE,
+      requestsPerMinute: settings.serverRateLimit,
     })
     await addDocs(server)
     addReadYourWrites(server, writes)
@@ -117,6 +121,8 @@ async function open(options: GatewayOptions): Promise<Listening> {
     await addSocket(server, { ...liveOptions, commands, version: packageVersion() })
     addRoutes(server, { broker, deps, settings, catalog, model, feed, writes, workers, commands })
     addStream(server, liveOptions)
+    addRunTokens(server, { deps, keeper, model })
+    addAsyncApi(server)
     addMetrics(server, {
       deps,
       runs: () => model.runs.counts({}),

@@ -4,6 +4,7 @@
  * slowly slows nobody else.
  */
 
+export { addAsyncApi, asyncApi } from './asyncapi.ts'
 export { directoryOf } from './directory.ts'
 export { LIVE_LIMITS, type LiveLimits } from './limits.ts'
 export { createLive, type Live } from './live.ts'

@@ -10,6 +10,7 @@ import { addTaskRuns, addWhatHappened } from './runs-of-all.ts'
 import { addSignals } from './signals.ts'
 
 export type { Context } from './context.ts'
+export { addRunTokens } from './run-tokens.ts'
 
 /** In the order in which they are described. */
 export function addRoutes(server: Server, context: Context): void {
