@@ -30,6 +30,7 @@ export type HostedHooks = Pick<HostedRunOptions, 'over' | 'changed'>
 /** Where the messages for a run go while it is being claimed, and after. */
 interface Door {
   readonly address: Promise<Subscription>
+  readonly open: () => Promise<Subscription>
   run: HostedRun | undefined
 }
 
@@ -69,14 +70,14 @@ function stateIn({ run, first }: WorkItem, { logger }: Pick<Deps, 'logger'>): Ru
 }
 
 function openDoor(context: HostContext, id: string): Door {
-  const door: Door = {
-    run: undefined,
-    address: context.broker.bus.subscribe(runAddress(id), async ({ value }) => {
+  const open = () =>
+    context.broker.bus.subscribe(runAddress(id), async ({ value }) => {
       if (door.run === undefined) return { outcome: 'elsewhere' }
       const reply = await answerMessage(context, door.run, value)
       return reply === undefined ? undefined : asJson(reply)
-    }),
-  }
+    })
+  const door: Door = { run: undefined, address: open(), open }
+  door.address.catch(() => {}) // heard of by whoever needs it
   return door
 }
 
@@ -87,7 +88,11 @@ async function keepDoor(door: Door, entering: () => Promise<Entered>): Promise<C
   let entered: Entered = { is: 'stale' }
   try {
     entered = await entering()
-    return entered.is === 'claimed' ? { ...entered, address: await door.address } : entered
+    if (entered.is !== 'claimed') return entered
+    // It is ours by now, and must be heard: an address that could not be opened is opened again.
+    const { log } = entered.run
+    const address = await door.address.catch(() => log.outlast(door.open))
+    return { ...entered, address }
   } finally {
     if (entered.is !== 'claimed')
       await door.address.then(

@@ -175,9 +175,18 @@ export class Membership {
     }
     own.revision = revision
     own.deadline = sentAt + this.#options.ttlMs * 0.8
+    void this.#measure(bucket, own, sentAt)
+  }
+
+  /** Reads back when the broker took the renewal. */
+  async #measure(bucket: Bucket, { name, revision }: Own, sentAt: number): Promise<void> {
     const doneAt = this.#now()
-    const entry = await bucket.get(keyOf(own.name))
-    if (entry) this.#listener.stamped(entry.at, sentAt, doneAt)
+    try {
+      const entry = await bucket.get(keyOf(name))
+      if (entry?.revision === revision) this.#listener.stamped(entry.at, sentAt, doneAt)
+    } catch (error) {
+      this.#deps.logger.debug({ error }, 'the broker could not be asked for its time')
+    }
   }
 
   /** Undefined when the own key is gone (M2). */

@@ -86,6 +86,40 @@ describe('a child run', () => {
     expect(calls).toEqual(['good', 'bad', 'bad'])
   })
 
+  it('goes on when its parent fails, and is there for the parent that is retried', async () => {
+    const calls: string[] = []
+    const one = await stage.host('one', {
+      flow: async (r) => {
+        calls.push('parent')
+        const long = r.child(child('long'))
+        if (calls.length === 1)
+          await r.task({ task: 'bad' }, () => wait(500).then(() => Promise.reject(new Error('bad'))))
+        return long
+      },
+      long: () => wait(3_000).then(() => calls.push('child')),
+    })
+    const run = await stage.begin(one)
+    await stage.untilTag(run, 'FAILED.Failed')
+    const id = await childOf(run)
+    expect((await stage.stateOf(id)).flow.tag).toBe('RUNNING.Running')
+    await stage.signal(run, 'retry')
+    await stage.untilTag(run, 'COMPLETED.Completed')
+    expect((await stage.stateOf(run)).children.size).toBe(1)
+    expect(calls).toEqual(['parent', 'parent', 'child'])
+  })
+
+  it('goes on when its parent crashes', async () => {
+    const one = await stage.host('one', { flow: (r) => r.child(child('far')) }, { queues: [] })
+    await stage.host('two', { far: () => wait(5_000).then(() => 'done') })
+    const run = await stage.begin(one, { policy: { onCrash: 'crash' } })
+    await stage.clock.advance(500)
+    one.kill()
+    await stage.untilTag(run, 'CRASHED.Crashed')
+    const id = await childOf(run)
+    expect((await stage.stateOf(id)).flow.tag).toBe('RUNNING.Running')
+    await stage.untilTag(id, 'COMPLETED.Completed')
+  })
+
   it('is found again by the next host of its parent, whenever that one died', async () => {
     for (const [nth, fault] of [
       [2, 'crash-before'],

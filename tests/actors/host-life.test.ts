@@ -3,6 +3,7 @@ import {
   createHost,
   inlineRunner,
   type Program,
+  runAddress,
   WORKERS_BUCKET,
   workerAddress,
 } from '../../src/actors/index.ts'
@@ -33,6 +34,25 @@ describe('a host', () => {
     expect(stage.clock.armed - armed).toBeLessThan(20)
     const states = await stage.drive(Promise.all(begun.map(({ over }) => over)))
     expect(new Set(states.map((state) => state?.flow.tag))).toEqual(new Set(['COMPLETED.Completed']))
+  })
+
+  it('is heard by a run that it has claimed, also when the address could not be opened at first', async () => {
+    await stage.scheduler()
+    // Its subscriptions: the worker's own address, the keeper's word, the run.
+    const rule = { operation: 'bus.subscribe', fault: 'lose-before', nth: 3 } as const
+    const one = await stage.host(
+      'one',
+      { flow: (r) => r.waitForSignal('go', { timeoutMs: 3_600_000 }) },
+      {},
+      { plan: { rules: [rule] } },
+    )
+    const run = await stage.create()
+    await stage.untilTag(run, 'RUNNING.Running')
+    await stage.clock.advance(20_000)
+    expect(one.broker.faults).toMatchObject([{ operation: 'bus.subscribe' }])
+    expect(one.host.hosted).toBe(1)
+    const reply = await stage.drive(stage.home.broker.bus.request(runAddress(run), { op: 'ping' }))
+    expect(reply).toMatchObject({ outcome: 'reply', value: { outcome: 'pong', worker: 'one' } })
   })
 
   it('[scenario 26] claims no more than it has slots, and more as they come free', async () => {
