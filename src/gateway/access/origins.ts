@@ -6,12 +6,14 @@
  * by: a page may point a name of its own at 127.0.0.1, and would then be of the same origin.
  */
 
+import { isIPv4 } from 'node:net'
+
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 export function isLoopback(host: string): boolean {
   const name = bare(host)
-  return LOOPBACK.has(name) || name.startsWith('127.') || name.endsWith('.localhost')
+  return LOOPBACK.has(name) || (isIPv4(name) && name.startsWith('127.')) || name.endsWith('.localhost')
 }
 
 /** Whether whoever has that address is on this machine. */
