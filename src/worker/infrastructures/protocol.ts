@@ -51,18 +51,15 @@ export type ToCode =
   | { readonly m: 'refusal'; readonly id: number; readonly failure: Failure }
   | { readonly m: 'leave'; readonly reason: LeaveReason }
 
-/** How a message that is none is told about. */
-export class BadMessage extends Error {}
-
-/** @throws BadMessage */
+/** Throws, with its text, what is no message. */
 export function parseFromCode(text: string): FromCode {
   let message: unknown
   try {
     message = JSON.parse(text)
   } catch (error) {
-    throw new BadMessage(`${shown(text)}, which is not JSON (${messageOf(error)})`)
+    throw new TypeError(`${shown(text)}, which is not JSON (${messageOf(error)})`)
   }
-  if (!isFromCode(message)) throw new BadMessage(shown(text))
+  if (!isFromCode(message)) throw new TypeError(shown(text))
   return message
 }
 
@@ -105,14 +102,27 @@ function isOutcome(value: unknown): boolean {
   return OUTCOMES[value.is as BodyOutcome['is']](value)
 }
 
+const isPolicy = (policy: unknown) =>
+  isFields(policy) && isNumber(policy.retries) && orNull(isNumber, policy.timeoutMs)
+
+const isFlowPolicy = (policy: unknown) =>
+  isPolicy(policy) &&
+  isFields(policy) &&
+  isNumber(policy.graceMs) &&
+  isNumber(policy.lateAfterMs) &&
+  isNumber(policy.maxRecoveries) &&
+  Array.isArray(policy.limits) &&
+  isFields(policy.target) &&
+  isText(policy.target.queue)
+
 const CALLS: { [K in keyof HostCalls]: (input: Fields) => boolean } = {
-  'task.call': ({ id, task, policy }) => isText(id) && isText(task) && isFields(policy),
+  'task.call': ({ id, task, policy }) => isText(id) && isText(task) && isPolicy(policy),
   'task.report': ({ id, attempt, outcome }) => isText(id) && isNumber(attempt) && isOutcome(outcome),
   'task.rollback': ({ id, message }) => isText(id) && orNot(isText, message),
   wait: ({ id, kind, forMs }) =>
     isText(id) && oneOf(['pause', 'suspend', 'sleep', 'signal'], kind) && orNull(isNumber, forMs),
   'child.start': ({ id, flow, parameters, policy, wait }) =>
-    isText(id) && isText(flow) && isRef(parameters) && isFields(policy) && isFlag(wait),
+    isText(id) && isText(flow) && isRef(parameters) && isFlowPolicy(policy) && isFlag(wait),
   'child.join': ({ run }) => isText(run),
   value: ({ id, v }) => isText(id) && v !== undefined,
   note: ({ kind, task, data }) => isText(kind) && orNot(isText, task) && isFields(data),

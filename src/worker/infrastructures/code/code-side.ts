@@ -89,7 +89,8 @@ export class CodeSide {
   }
 
   async #start({ start, plan, settings, brokerUrl }: Start): Promise<void> {
-    const deps: Deps = { ...this.#deps, logger: this.#speech.logger(settings.keepLevel) }
+    this.#speech.least = settings.keepLevel
+    const deps: Deps = { ...this.#deps, logger: this.#speech.logger() }
     // Whatever is printed here is the run's, unless its flow or task wants it otherwise.
     const env = { deps, broker: lazyBroker(brokerUrl, deps), settings: { ...settings, logPrints: true } }
     this.#env = env
@@ -100,6 +101,7 @@ export class CodeSide {
       const flows = new Map([[start.flow, inlineFlow(flow, env, this.#speech)]])
       this.#code = await inlineRunner(deps, flows).start(start, this.#calls)
     } catch (error) {
+      this.#shout(error instanceof Error ? error.cause : undefined)
       this.#crashed(`The code could not be started: ${messageOf(error)}`)
       return
     }
@@ -120,10 +122,15 @@ export class CodeSide {
       origin === 'unhandledRejection'
         ? 'a promise that nothing handled was rejected'
         : 'nothing caught an error'
-    const stack = error instanceof Error ? error.stack : undefined
-    if (stack !== undefined) this.#speech.print('stderr', `${stack}\n`)
+    this.#shout(error)
     const name = error instanceof Error ? `${error.name}: ` : ''
     this.#crashed(`The code was ended, as ${what}: ${name}${messageOf(error)}`)
+  }
+
+  /** As Node would: with its stack, to standard error. */
+  #shout(error: unknown): void {
+    const stack = error instanceof Error ? error.stack : undefined
+    if (stack !== undefined) this.#speech.print('stderr', `${stack}\n`)
   }
 
   #crashed(message: string): void {

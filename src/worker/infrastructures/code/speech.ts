@@ -16,6 +16,8 @@ import type { FromCode } from '../protocol.ts'
 const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error']
 
 export class Speech implements LineSink {
+  /** What is less important is not sent. */
+  least: LogLevel = 'info'
   readonly #send: (message: FromCode) => void
   readonly #gate: LineGate
 
@@ -25,7 +27,7 @@ export class Speech implements LineSink {
   }
 
   keep(line: KeptLine): void {
-    this.#say({ m: 'line', line }, line.message.length, 1)
+    if (this.#matters(line.level)) this.#say({ m: 'line', line }, line.message.length, 1)
   }
 
   async drain(): Promise<void> {
@@ -33,9 +35,9 @@ export class Speech implements LineSink {
   }
 
   /** A logger whose lines go to the worker's. */
-  logger(least: LogLevel, bound: object = {}): Logger {
+  logger(bound: object = {}): Logger {
     const at = (level: LogLevel) => (facts: object, message: string) => {
-      if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return
+      if (!this.#matters(level)) return
       const said: FromCode = { m: 'log', level, message, facts: factsIn({ ...bound, ...facts }) }
       this.#say(said, message.length, 0)
     }
@@ -45,7 +47,7 @@ export class Speech implements LineSink {
       info: at('info'),
       warn: at('warn'),
       error: at('error'),
-      child: (facts) => this.logger(least, { ...bound, ...facts }),
+      child: (facts) => this.logger({ ...bound, ...facts }),
     }
   }
 
@@ -75,6 +77,10 @@ export class Speech implements LineSink {
       text.length,
       linesIn(text),
     )
+  }
+
+  #matters(level: LogLevel): boolean {
+    return LEVELS.indexOf(level) >= LEVELS.indexOf(this.least)
   }
 
   /** (Q1) */
