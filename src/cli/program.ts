@@ -39,6 +39,7 @@ export function buildProgram(context: Context): Program {
     groups.eventGroup(context),
     groups.configGroup(context),
     groups.profileGroup(context),
+    groups.taskGroup(context),
     groups.shellGroup(context),
     groups.logGroup(context),
   ]

@@ -18,5 +18,7 @@ export { droppedText, type KeptLine, LineKeeper, type LineSink } from './line-ke
 export { RunClient } from './run-client.ts'
 export { RunLines } from './run-lines.ts'
 export { currentSpeaker } from './scope.ts'
+export { type ServedTask, serveTasks } from './serve-tasks.ts'
 export { State } from './state.ts'
+export { taskDefinitionOf } from './task.ts'
 export { flowNamed } from './task-flows.ts'

@@ -4,13 +4,20 @@
  */
 
 import { messageOf } from '../../core/index.ts'
+import { serveTasks } from '../../sdk/index.ts'
 import type { HostOrder, HostReport } from './host-orders.ts'
-import { loadFlow } from './load.ts'
+import { loadFlow, loadTasks } from './load.ts'
 
 const report = (what: HostReport): Promise<void> =>
   new Promise((sent) => (process.send === undefined ? sent() : process.send(what, () => sent())))
 
 async function obey(order: HostOrder): Promise<void> {
+  if (order.do === 'serve-tasks') {
+    const tasks = (await Promise.all(order.files.map(loadTasks))).flat()
+    const serving = await serveTasks(order.limit === undefined ? {} : { limit: order.limit }, ...tasks)
+    await report({ did: 'serve', what: tasks.map(({ name }) => name) })
+    return serving.stopped
+  }
   const { flow } = await loadFlow(order.file, order.exported)
   if (order.do === 'serve') {
     const { name, parameters, limit } = order
@@ -19,7 +26,7 @@ async function obey(order: HostOrder): Promise<void> {
       ...(parameters === undefined ? {} : { parameters }),
       ...(limit === undefined ? {} : { limit }),
     })
-    await report({ did: 'serve', deployment: serving.deployment })
+    await report({ did: 'serve', what: [serving.deployment] })
     return serving.stopped
   }
   const { parameters, name, tags } = order

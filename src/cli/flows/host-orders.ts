@@ -20,10 +20,13 @@ export type HostOrder =
       readonly parameters: Readonly<Record<string, unknown>> | undefined
       readonly limit: number | undefined
     }
+  /** Serve the background tasks of files until it is stopped. */
+  | { readonly do: 'serve-tasks'; readonly files: readonly string[]; readonly limit: number | undefined }
 
 export type HostReport =
   | { readonly did: 'start'; readonly run: string }
-  | { readonly did: 'serve'; readonly deployment: string }
+  /** What is served: a deployment, or the names of tasks. */
+  | { readonly did: 'serve'; readonly what: readonly string[] }
   | {
       readonly did: 'end'
       readonly state: { readonly type: string; readonly name: string; readonly message: string | undefined }

@@ -2,7 +2,13 @@
 
 import { pathToFileURL } from 'node:url'
 import { nearest } from '../../core/index.ts'
-import { definitionOf, type Flow, type FlowDefinition } from '../../sdk/index.ts'
+import {
+  definitionOf,
+  type Flow,
+  type FlowDefinition,
+  type ServedTask,
+  taskDefinitionOf,
+} from '../../sdk/index.ts'
 
 export interface LoadedFlow {
   readonly exported: string
@@ -22,6 +28,12 @@ export async function loadFlows(file: string): Promise<readonly LoadedFlow[]> {
       `The flow '${exported}' of ${file} was made by another copy of Callboard than this program's. Run the callboard of that copy: npx callboard.`,
     )
   })
+}
+
+/** Every task that the file exports. Throws what the file throws. */
+export async function loadTasks(file: string): Promise<readonly ServedTask[]> {
+  const exports: Readonly<Record<string, unknown>> = await import(pathToFileURL(file).href)
+  return Object.values(exports).filter((value): value is ServedTask => taskDefinitionOf(value) !== undefined)
 }
 
 /** The one that is meant: by the name of its export, or the default export, or the only one there is. */

@@ -1,6 +1,7 @@
 /** `callboard api-key`: who may use the gateway, and for what. */
 
 import { Command } from '@commander-js/extra-typings'
+import type { GatewayClient } from '../../client/index.ts'
 import type { Context } from '../context.ts'
 import { wrongUsage } from '../exits.ts'
 import { confirmed, duration, several } from '../input/index.ts'
@@ -26,25 +27,50 @@ function createCommand(context: Context) {
     .option('--tag <tag>', 'only for runs with this tag')
     .option('--pool <name>', 'only for runs of this pool')
     .option('--expires <time>', 'how long it is good for: 90d', duration)
+    .option('--at-broker', 'at the broker itself: the first key, before there is a gateway that takes it')
     .option('--json', 'as JSON')
-    .action(async (name, { scope = ['read'], flow, tag, pool, expires, json }) => {
+    .action(async (name, { scope = ['read'], flow, tag, pool, expires, atBroker, json }) => {
       const only = {
         ...(flow === undefined ? {} : { flow }),
         ...(tag === undefined ? {} : { tag }),
         ...(pool === undefined ? {} : { pool }),
       }
-      const expiresAt =
-        expires === undefined ? undefined : new Date(context.deps.clock.now() + expires).toISOString()
-      const made = await (await context.client()).apiKeys.create({
+      const draft = {
         name,
         scopes: scope.map(scopeOf),
         ...(Object.keys(only).length === 0 ? {} : { only }),
-        ...(expiresAt === undefined ? {} : { expiresAt }),
-      })
+      }
+      const expiresAt = expires === undefined ? undefined : context.deps.clock.now() + expires
+      const make = atBroker === true ? atTheBroker : atTheGateway
+      const made = await make(context, draft, expiresAt)
       if (json === true) return context.out.json(made)
       context.out.line(made.key)
       context.out.note('Keep it now: it is stored as a hash and cannot be shown again.')
     })
+}
+
+type Draft = Omit<Parameters<GatewayClient['apiKeys']['create']>[0], 'expiresAt'>
+
+async function atTheGateway(context: Context, draft: Draft, expiresAt: number | undefined) {
+  const { apiKeys } = await context.client()
+  return apiKeys.create({
+    ...draft,
+    ...(expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt).toISOString() }),
+  })
+}
+
+async function atTheBroker(context: Context, draft: Draft, expiresAt: number | undefined) {
+  const [{ withBroker }, { openCatalog }, { newKey }] = await Promise.all([
+    import('../with-broker.ts'),
+    import('../../catalog/index.ts'),
+    import('../../gateway/index.ts'),
+  ])
+  return withBroker(context, async (broker) => {
+    const { key, hash } = newKey(context.deps.random)
+    const given = { ...draft, hash, ...(expiresAt === undefined ? {} : { expiresAt }) }
+    const { hash: _, ...apiKey } = await openCatalog(broker, context.deps).apiKeys.create(given)
+    return { key, apiKey }
+  })
 }
 
 function scopeOf(text: string): Scope {

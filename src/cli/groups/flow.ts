@@ -66,8 +66,8 @@ function serveCommand(context: Context) {
       const { file, exported } = codeIn(text, context.folder)
       const order = { do: 'serve', file, exported, name, parameters: param, limit } as const
       const hosting = await host(context, order, { quiet: false })
-      const { deployment } = await hosting.told('serve')
-      context.out.note(`Serving. Start a run: callboard deployment run ${deployment}`)
+      const { what } = await hosting.told('serve')
+      context.out.note(`Serving. Start a run: callboard deployment run ${what.join()}`)
       await hosting.ended
     })
 }

@@ -53,8 +53,8 @@ function serveCommand(context: Context) {
         limit,
       } as const
       const hosting = await host(context, order, { quiet: false })
-      const { deployment } = await hosting.told('serve')
-      context.out.note(`Serving. Start a run: callboard deployment run ${deployment}`)
+      const { what } = await hosting.told('serve')
+      context.out.note(`Serving. Start a run: callboard deployment run ${what.join()}`)
       await hosting.ended
     })
 }

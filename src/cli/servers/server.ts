@@ -32,13 +32,7 @@ export async function startServer({
   const broker = await openBroker(settings.brokerUrl, deps)
   await start(broker)
   if (scheduler) await start(createScheduler(broker, deps, { workerLeaseMs: settings.workerLease }))
-  const gateway = await start(
-    createGateway({
-      ...{ broker, deps, settings },
-      access: settings.serverAccess,
-      requestsPerMinute: settings.serverRateLimit,
-    }),
-  )
+  const gateway = await start(createGateway({ broker, deps, settings }))
   const parts = opened.move()
   return { broker, gateway, [Symbol.asyncDispose]: () => parts.disposeAsync() }
 }
