@@ -130,6 +130,7 @@ describe('slots over the bus', () => {
     const claimer = await stage.machine('claimer')
     await stage.drive(claimer.broker.bus.subscribe('run.run-b', () => ({ outcome: 'elsewhere' })))
     await listen('run-b', b, (held) => b.slots.granted(held))
+    await listen('run-c', a, (held) => a.slots.granted(held))
     a.slots.release({ run: 'run-a' })
     await stage.clock.advance(2_000)
     expect(b.granted).toEqual(['run-b'])
