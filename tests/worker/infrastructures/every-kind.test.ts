@@ -1,25 +1,21 @@
 /** What every infrastructure does, the same way. */
 
 import { describe, expect, test } from 'vitest'
-import { decodeJson } from '../../../src/core/index.ts'
-import { infrastructureStage, type Kind } from './stage.ts'
+import { infrastructureStage, type Kind, resultOf } from './stage.ts'
 
 const KINDS: readonly Kind[] = ['inline', 'thread', 'process']
-
-const plain = (result: unknown) =>
-  decodeJson(typeof result === 'object' && result !== null && 'v' in result ? (result.v as never) : null)
 
 describe.each(KINDS)('code in: %s', { timeout: 60_000 }, (kind) => {
   test('gives its result, and completes', async () => {
     await using stage = await infrastructureStage(kind)
     const { state } = await stage.end(await stage.start('flows.ts:sum', { numbers: [1, 2, 3] }))
-    expect([state.flow.tag, plain(state.result)]).toEqual(['COMPLETED.Completed', 12])
+    expect([state.flow.tag, resultOf({ state })]).toEqual(['COMPLETED.Completed', 12])
   })
 
   test('is the default export when none is named', async () => {
     await using stage = await infrastructureStage(kind)
     const { state } = await stage.end(await stage.start('flows.ts'))
-    expect(plain(state.result)).toBe('by default')
+    expect(resultOf({ state })).toBe('by default')
   })
 
   test('fails with the error that it throws', async () => {
@@ -35,7 +31,7 @@ describe.each(KINDS)('code in: %s', { timeout: 60_000 }, (kind) => {
   test('is tried again, the flow and its tasks', async () => {
     await using stage = await infrastructureStage(kind)
     const { state } = await stage.end(await stage.start('flows.ts:retried', null, { retries: 1 }))
-    expect([state.flow.tag, plain(state.result)]).toEqual(['COMPLETED.Completed', [2, 2]])
+    expect([state.flow.tag, resultOf({ state })]).toEqual(['COMPLETED.Completed', [2, 2]])
   })
 
   test('is told to leave when it takes too long', async () => {
@@ -50,7 +46,7 @@ describe.each(KINDS)('code in: %s', { timeout: 60_000 }, (kind) => {
     await stage.untilState(run, 'Paused')
     await stage.signal(run, 'resume', { value: true })
     const { state } = await stage.end(run)
-    expect(plain(state.result)).toMatchObject({ approved: true })
+    expect(resultOf({ state })).toMatchObject({ approved: true })
   })
 
   test('leaves when suspended, with its lines kept, and runs again when resumed', async () => {
@@ -60,7 +56,7 @@ describe.each(KINDS)('code in: %s', { timeout: 60_000 }, (kind) => {
     await stage.untilLine(run, 'about to leave')
     await stage.signal(run, 'resume')
     const { lines, state } = await stage.end(run)
-    expect(plain(state.result)).toBe(42)
+    expect(resultOf({ state })).toBe(42)
     expect(lines).toContain('info flow: here again')
   })
 
@@ -80,7 +76,7 @@ describe.each(KINDS)('code in: %s', { timeout: 60_000 }, (kind) => {
   test('may ask for much at once, and hand over much', async () => {
     await using stage = await infrastructureStage(kind)
     const { state } = await stage.end(await stage.start('flows.ts:parallel'))
-    expect(plain(state.result)).toEqual([39_800, 200_000])
+    expect(resultOf({ state })).toEqual([39_800, 200_000])
   })
 
   test.each([

@@ -6,8 +6,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { decodeJson } from '../../../src/core/index.ts'
-import { FIXTURES, infrastructureStage, isAlive, untilGone } from './stage.ts'
+import { systemDeps } from '../../../src/core/index.ts'
+import { stressService } from '../../../src/testing/index.ts'
+import { Processes } from '../../../src/worker/infrastructures/processes.ts'
+import { FIXTURES, infrastructureStage, isAlive, resultOf, type Stage, untilGone } from './stage.ts'
 
 const PATIENCE = { timeout: 60_000 }
 
@@ -17,10 +19,9 @@ interface Surroundings {
   readonly pid: number
 }
 
-const surroundingsIn = (result: unknown) =>
-  decodeJson(
-    typeof result === 'object' && result !== null && 'v' in result ? (result.v as never) : null,
-  ) as Surroundings
+async function surroundings(stage: Stage): Promise<Surroundings> {
+  return resultOf(await stage.end(await stage.start('flows.ts:surroundings'))) as Surroundings
+}
 
 /** The processes of this worker: their command lines, by process id. */
 async function childrenOf(pid: number): Promise<ReadonlyMap<number, string>> {
@@ -39,24 +40,22 @@ describe('spares', PATIENCE, () => {
   test('are used once each, and another is there for the next', async () => {
     await using stage = await infrastructureStage('process', { spares: 1 })
     const [first] = await programsOf(process.pid, 'process')
-    const one = surroundingsIn((await stage.end(await stage.start('flows.ts:surroundings'))).state.result)
+    const one = await surroundings(stage)
     expect(one).toEqual({ cwd: FIXTURES, pid: first })
-    const two = surroundingsIn((await stage.end(await stage.start('flows.ts:surroundings'))).state.result)
+    const two = await surroundings(stage)
     expect(two.pid).not.toBe(one.pid)
   })
 
   test('take the variables of a deployment; what Node looks at when it starts needs a process of its own', async () => {
     await using stage = await infrastructureStage('process', { plan: { env: { HELLO: 'world' } } })
     const spare = await programsOf(process.pid, 'process')
-    const { hello, pid } = surroundingsIn(
-      (await stage.end(await stage.start('flows.ts:surroundings'))).state.result,
-    )
+    const { hello, pid } = await surroundings(stage)
     expect([hello, [pid]]).toEqual(['world', spare])
     await using other = await infrastructureStage('process', {
       plan: { env: { HELLO: 'Node', NODE_NO_WARNINGS: '1' } },
     })
     const before = await programsOf(process.pid, 'process')
-    const found = surroundingsIn((await other.end(await other.start('flows.ts:surroundings'))).state.result)
+    const found = await surroundings(other)
     expect(found.hello).toBe('Node')
     expect(before).not.toContain(found.pid)
   })
@@ -87,6 +86,11 @@ async function doomedWorker() {
     [Symbol.dispose]: () => void worker.kill('SIGKILL'),
   }
 }
+
+test('child processes keep the start/stop contract', PATIENCE, async () => {
+  const options = { deps: systemDeps(), spares: 1, nodeFlags: [] }
+  await stressService(() => new Processes(options).life, { callers: 4, rounds: 1 })
+})
 
 test('a folder that is not there is told', PATIENCE, async () => {
   await using stage = await infrastructureStage('process', { plan: { path: '/nowhere' } })

@@ -17,7 +17,8 @@ import {
   sendSignal,
 } from '../../../src/actors/index.ts'
 import { memoryBroker, memoryPlace } from '../../../src/broker/embedded/index.ts'
-import { type Logger, mintId, type Service, systemDeps } from '../../../src/core/index.ts'
+import { openBroker } from '../../../src/broker/index.ts'
+import { decodeJson, type Logger, mintId, type Service, systemDeps } from '../../../src/core/index.ts'
 import { createScheduler } from '../../../src/scheduler/index.ts'
 import type { KeptLine, RunSettings } from '../../../src/sdk/index.ts'
 import {
@@ -34,6 +35,8 @@ export type Kind = 'inline' | 'thread' | 'process'
 
 export interface StageOptions extends Partial<Pick<ProcessOptions, 'spares' | 'nodeFlags'>> {
   readonly plan?: Partial<CodePlan>
+  /** A broker that code apart from the worker can reach too. Default: one in memory. */
+  readonly brokerUrl?: string
 }
 
 export interface Stage extends AsyncDisposable {
@@ -87,7 +90,11 @@ const POLICY: FlowPolicy = {
 export async function infrastructureStage(kind: Kind, options: StageOptions = {}): Promise<Stage> {
   const logged: string[] = []
   const deps = systemDeps(recorder(logged))
-  const broker = memoryBroker(memoryPlace({ clock: deps.clock }), deps)
+  const { brokerUrl } = options
+  const broker =
+    brokerUrl === undefined
+      ? memoryBroker(memoryPlace({ clock: deps.clock }), deps)
+      : await openBroker(brokerUrl, deps)
   await broker.start()
   const logs = new Map<string, RunRecord[]>()
   const lookers = new Set<() => void>()
@@ -104,10 +111,10 @@ export async function infrastructureStage(kind: Kind, options: StageOptions = {}
   const lives: Service[] = []
   let runner: Runner
   if (kind === 'inline') runner = inlineRunner({ codeOf, env: { deps, broker, settings: SETTINGS } })
-  else if (kind === 'thread') runner = threadRunner({ codeOf, deps, settings: SETTINGS })
+  else if (kind === 'thread') runner = threadRunner({ codeOf, deps, settings: SETTINGS, brokerUrl })
   else {
     const { nodeFlags = [], spares = 1 } = options
-    const processes = processRunner({ codeOf, deps, settings: SETTINGS, nodeFlags, spares })
+    const processes = processRunner({ codeOf, deps, settings: SETTINGS, nodeFlags, spares, brokerUrl })
     runner = processes
     lives.push(processes.life)
   }
@@ -175,6 +182,11 @@ export async function infrastructureStage(kind: Kind, options: StageOptions = {}
       await broker.stop()
     },
   }
+}
+
+/** What the run returned; null when nothing. */
+export function resultOf({ state: { result } }: Pick<Ended, 'state'>): unknown {
+  return result !== undefined && 'v' in result ? decodeJson(result.v) : null
 }
 
 export const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`)
