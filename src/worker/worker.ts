@@ -9,37 +9,29 @@
  */
 
 import { hostname } from 'node:os'
-import { createHost, type Host, type Runner, type WorkerAbout } from '../actors/index.ts'
+import { createHost, type Host, type WorkerAbout } from '../actors/index.ts'
 import {
   brokerQueue,
   type Catalog,
   DEFAULT_POOL,
-  DEFAULT_QUEUE,
-  ensureDefaultPool,
   openCatalog,
   queueId,
   type WorkQueue,
 } from '../catalog/index.ts'
-import {
-  CallboardError,
-  type Deps,
-  mintId,
-  nearest,
-  packageVersion,
-  type Service,
-  service,
-} from '../core/index.ts'
+import { CallboardError, type Deps, mintId, packageVersion, type Service, service } from '../core/index.ts'
 import { createScheduler } from '../scheduler/index.ts'
-import type { Environment, RunSettings } from '../sdk/index.ts'
 import { CatalogView } from './catalog-view.ts'
 import { HealthEndpoint } from './health.ts'
-import { inlineRunner, processRunner, threadRunner } from './infrastructures/index.ts'
 import type { Worker, WorkerOptions, WorkerState, WorkerStatus } from './options.ts'
+import { checkPool } from './pool-check.ts'
 import { CodeFinder, choosingRunner, type InfrastructureKind } from './run-code.ts'
 import { untilNothingWaits } from './run-once.ts'
+import { runnersOf } from './runners.ts'
 
 const DEFAULT_LIMIT = 10
 const DEFAULT_DRAIN_MS = 10_000
+/** Runs that only wait take no slot, but each has its process or thread until it is parked. */
+const MOST_WAITING = 200
 
 /** @throws CB_E_OPTION_INVALID */
 export function createWorker(options: WorkerOptions): Worker {
@@ -96,7 +88,7 @@ class PoolWorker {
       infrastructure: options.infrastructure,
       pool: () => this.#view.pool(this.#pool),
     })
-    const { processes, runners } = this.#runners()
+    const { processes, runners } = runnersOf(options, this.#pool, this.#finder)
     this.#processes = processes
     this.#kinds = runners.map(({ kind }) => kind)
     this.#host = createHost({
@@ -107,6 +99,7 @@ class PoolWorker {
         worker: this.#id,
         queues: [],
         slots: this.#limit,
+        ...(options.infrastructure === 'inline' ? {} : { maxHosted: this.#limit + MOST_WAITING }),
         leaseMs: settings.workerLease,
         parkAfterMs: settings.parkAfter,
         drainMs: options.drainMs ?? DEFAULT_DRAIN_MS,
@@ -124,6 +117,15 @@ class PoolWorker {
 
   async start(): Promise<void> {
     this.#phase = 'starting'
+    try {
+      await this.#join()
+    } catch (error) {
+      this.#phase = 'stopped'
+      throw error
+    }
+  }
+
+  async #join(): Promise<void> {
     await using opened = new AsyncDisposableStack()
     const { broker, healthcheckPort, runOnce = false, scheduler, settings } = this.#options
     if (healthcheckPort !== undefined) {
@@ -133,7 +135,7 @@ class PoolWorker {
       const line = `Worker '${this.name}' tells its health at http://localhost:${health.port}/health`
       this.#deps.logger.info({ port: health.port }, line)
     }
-    await this.#checkPool()
+    await checkPool(this.#catalog, this.#deps, { pool: this.#pool, queues: this.#options.queues })
     await startIn(opened, this.#view)
     opened.defer(() => this.#finder.stop())
     if (this.#processes !== undefined) await startIn(opened, this.#processes)
@@ -203,29 +205,6 @@ class PoolWorker {
 
   // ── what it serves
 
-  /** @throws CB_E_CATALOG_MISSING */
-  async #checkPool(): Promise<void> {
-    const { pools, queues } = this.#catalog
-    if (this.#pool === DEFAULT_POOL && (await ensureDefaultPool(this.#catalog)))
-      this.#deps.logger.info({}, `The work pool '${DEFAULT_POOL}' was not there and has been made`)
-    if ((await pools.find(this.#pool)) === undefined)
-      throw missing(
-        'pool',
-        this.#pool,
-        (await pools.list()).map(({ name }) => name),
-      )
-    for (const name of this.#options.queues ?? []) {
-      if ((await queues.find(queueId({ pool: this.#pool, name }))) !== undefined) continue
-      const ofPool = (await queues.list()).filter(({ pool }) => pool === this.#pool)
-      throw missing(
-        'queue',
-        name,
-        ofPool.map((queue) => queue.name),
-        this.#pool,
-      )
-    }
-  }
-
   /** (W1) */
   #serve(): void {
     const { queues: named } = this.#options
@@ -251,42 +230,6 @@ class PoolWorker {
   get #usual(): InfrastructureKind {
     const { infrastructure } = this.#options
     return infrastructure ?? this.#view.pool(this.#pool)?.infrastructure?.type ?? 'process'
-  }
-
-  #runners(): { readonly runners: readonly Runner[]; readonly processes?: Service } {
-    const { broker, infrastructure, runners, settings, spares } = this.#options
-    if (runners !== undefined) return { runners }
-    const deps = this.#options.deps
-    const runSettings = this.#runSettings()
-    const env: Environment = { broker, deps, settings: runSettings }
-    const codeOf = async (start: Parameters<CodeFinder['find']>[0]) => (await this.#finder.find(start)).plan
-    const isShared = broker.capabilities.reach !== 'process'
-    const options = {
-      deps,
-      settings: runSettings,
-      codeOf,
-      ...(isShared ? { brokerUrl: settings.brokerUrl } : {}),
-    }
-    const isUsual = infrastructure === undefined || infrastructure === 'process'
-    const processes = processRunner({ ...options, spares: isUsual ? (spares ?? 1) : 0 })
-    return {
-      runners: [inlineRunner({ env, codeOf }), threadRunner(options), processes],
-      processes: processes.life,
-    }
-  }
-
-  #runSettings(): RunSettings {
-    const { settings } = this.#options
-    return {
-      logPrints: settings.loggingLogPrints,
-      keepLevel: settings.loggingLevel,
-      graceMs: settings.gracePeriod,
-      lateAfterMs: settings.lateAfter,
-      maxRecoveries: settings.maxRecoveries,
-      taskRetries: 0,
-      queue: brokerQueue({ pool: this.#pool, name: DEFAULT_QUEUE }),
-      uiUrl: undefined,
-    }
   }
 
   // ── how it is
@@ -364,21 +307,5 @@ function limitOf({ limit = DEFAULT_LIMIT }: WorkerOptions): number {
   throw new CallboardError(
     'CB_E_OPTION_INVALID',
     `The limit of a worker cannot be ${limit}: it must be a whole number, 1 or more.`,
-  )
-}
-
-function missing(
-  kind: 'pool' | 'queue',
-  name: string,
-  names: readonly string[],
-  pool?: string,
-): CallboardError {
-  const near = nearest(name, names)
-  const hint = near === undefined ? '' : ` Did you mean '${near}'?`
-  const where = pool === undefined ? '' : ` in the pool '${pool}'`
-  const option = pool === undefined ? '' : ` --pool ${pool}`
-  return new CallboardError(
-    'CB_E_CATALOG_MISSING',
-    `There is no work ${kind} '${name}'${where}.${hint} Make it with: callboard work-${kind} create ${name}${option}`,
   )
 }

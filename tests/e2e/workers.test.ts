@@ -183,6 +183,18 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         expect((await at.end(id)).tag).toBe('CANCELLED.Cancelled')
       })
 
+      test.each([
+        ['Paused', 'pauses', 'accepted'],
+        ['Suspended', 'suspends', 'applied'],
+      ])('cancel a run that is %s, and take the same signal again', async (name, flow, answer) => {
+        await using at = await stage()
+        const id = await run(at, flow, {}, { graceSeconds: 0.5 })
+        await at.untilState(id, name)
+        expect(await at.signal(id, 'cancel', 'once')).toBe(answer)
+        expect((await at.end(id)).tag).toBe('CANCELLED.Cancelled')
+        expect(await at.signal(id, 'cancel', 'once')).toBe(answer)
+      })
+
       test('cancel a run whose code is only just being started', async () => {
         await using at = await stage()
         const id = await run(at, 'slow', {}, { graceSeconds: 0.5 })

@@ -34,8 +34,8 @@ export interface ClusterView extends AsyncDisposable {
   ): Promise<void>
   /** A run of a deployment; gives its id. */
   start(deployment: string, parameters?: JsonObject): Promise<string>
-  /** Gives the answer's outcome. */
-  signal(run: string, name: Signal['name']): Promise<string>
+  /** Gives the answer's outcome. The same key is the same signal. */
+  signal(run: string, name: Signal['name'], key?: string): Promise<string>
   stateOf(run: string): Promise<RunState>
   /** Resolves with the run's records as soon as this holds of them. */
   until(run: string, wanted: (records: readonly RunRecord[]) => boolean): Promise<readonly RunRecord[]>
@@ -80,8 +80,8 @@ export async function clusterView(url: string): Promise<ClusterView> {
       const request = { deployment, parameters, by: { channel: 'test' } }
       return (await createDeploymentRun({ broker, catalog, deps, settings }, request)).run
     },
-    async signal(run, name) {
-      const sent = { name, key: mintId(deps), by: { channel: 'test' } }
+    async signal(run, name, key = mintId(deps)) {
+      const sent = { name, key, by: { channel: 'test' } }
       return (await sendSignal(broker, deps, run, sent)).outcome
     },
     async stateOf(run) {

@@ -34,7 +34,7 @@ import {
 } from '../../src/core/index.ts'
 import { createWorker, type Worker, type WorkerOptions } from '../../src/worker/index.ts'
 
-export const FIXTURES = join(import.meta.dirname, 'fixtures')
+const FIXTURES = join(import.meta.dirname, 'fixtures')
 
 export interface WorkerStage extends AsyncDisposable {
   readonly broker: Broker
