@@ -118,11 +118,6 @@ export const SETTINGS = {
     kind: is.text,
     meaning: 'The profile whose settings hold. Unset: the one that `callboard profile use` made active.',
   },
-  recoveryAfter: {
-    kind: is.duration({ min: '1s', max: '1h' }),
-    preset: '10s',
-    meaning: 'How long after a worker was last heard of its runs are taken over.',
-  },
   serverAccess: {
     kind: is.choice('auto', 'keys', 'open'),
     preset: 'auto',
@@ -170,7 +165,8 @@ export const SETTINGS = {
   workerLease: {
     kind: is.duration({ min: '1s', max: '1h' }),
     preset: '10s',
-    meaning: 'How long a worker counts as alive after it last said so; it says so every third of this.',
+    meaning:
+      'How long a worker counts as alive after it last said so; it says so every third of this. After that its runs are taken over.',
   },
 } as const satisfies Record<string, SettingRow>
 

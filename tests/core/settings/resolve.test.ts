@@ -56,7 +56,6 @@ describe('a setting', () => {
       natsUser: undefined,
       parkAfter: 30_000,
       profile: undefined,
-      recoveryAfter: 10_000,
       serverAccess: 'auto',
       serverBodyLimit: 1024 * 1024,
       serverCorsOrigins: [],
