@@ -230,8 +230,11 @@ function beginAgain(state: RunState): void {
 
 // ───────────────────────────────────────────────────────────────────────────── task runs
 
+/** Of a hundred thousand task runs most have neither tags nor upstream. */
+const NO_TEXTS: readonly string[] = []
+
 function addTask(state: RunState, record: TaskCreatedRecord): void {
-  const { id, at, task, policy, inputs, upstream = [], name = id, tags = [] } = record
+  const { id, at, task, policy, inputs, upstream = NO_TEXTS, name = id, tags = NO_TEXTS } = record
   const snapshot = beginTask(policy)
   state.tasks.delete(id) // called anew: last in the order of calls
   state.tasks.set(id, {

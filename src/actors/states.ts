@@ -59,7 +59,23 @@ export function tagOf(type: StateType, name: string): StateTag {
   return `${type}.${name}`
 }
 
-export function parseTag(tag: StateTag): { readonly type: StateType; readonly name: string } {
+interface TagParts {
+  readonly type: StateType
+  readonly name: string
+}
+
+/** What the tags of the charts say: one answer for all, instead of two new texts for each. */
+const KNOWN_TAGS: ReadonlyMap<StateTag, TagParts> = new Map(
+  [FLOW_STATES, TASK_STATES].flatMap((states) =>
+    STATE_TYPES.flatMap((type) => states[type].map((name) => [tagOf(type, name), { type, name }] as const)),
+  ),
+)
+
+export function parseTag(tag: StateTag): TagParts {
+  return KNOWN_TAGS.get(tag) ?? split(tag)
+}
+
+function split(tag: StateTag): TagParts {
   const dot = tag.indexOf('.')
   return { type: tag.slice(0, dot) as StateType, name: tag.slice(dot + 1) }
 }

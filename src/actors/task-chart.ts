@@ -216,6 +216,8 @@ export const taskMachine = base.createMachine({
 
 export const taskChart = chartOf<TaskContext, TaskEvent>(taskMachine, planner)
 
+const NO_TIMERS: TaskContext['timers'] = {}
+
 /** Where a task run begins when its flow's code calls it. */
 export function beginTask(policy: TaskPolicy): ChartSnapshot<TaskContext> {
   return {
@@ -229,7 +231,7 @@ export function beginTask(policy: TaskPolicy): ChartSnapshot<TaskContext> {
       endTime: null,
       runningSince: null,
       totalRunMs: 0,
-      timers: {},
+      timers: NO_TIMERS,
       customName: null,
     },
   }

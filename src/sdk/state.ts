@@ -43,7 +43,7 @@ export class State<out T = unknown> {
   readonly type: StateType
   readonly name: string
   readonly message: string | undefined
-  readonly timestamp: Date
+  readonly #at: number
   /** The result; undefined unless it completed, or was made with data. */
   readonly data: T | undefined
   /** What it failed with; undefined unless it did. Of what completed: why its result is not there. */
@@ -55,10 +55,14 @@ export class State<out T = unknown> {
     this.type = type
     this.name = name ?? DEFAULT_NAMES[type]
     this.message = message
-    this.timestamp = timestamp
+    this.#at = timestamp.getTime()
     this.data = data
     this.error = error
     this.run = run
+  }
+
+  get timestamp(): Date {
+    return new Date(this.#at)
   }
 
   isCompleted(): boolean {

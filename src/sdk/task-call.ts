@@ -445,7 +445,8 @@ const PLAIN_TYPES: ReadonlySet<string> = new Set(['string', 'number', 'boolean',
 function inputsHash(args: readonly unknown[]): string | undefined {
   if (args.length === 0) return undefined
   try {
-    return hash('sha256', encodeValue(args, 'inputs')).slice(0, 32)
+    // By way of bytes: a part of a text would keep the whole of it in memory.
+    return hash('sha256', encodeValue(args, 'inputs'), 'buffer').toString('hex', 0, 16)
   } catch {
     return undefined
   }
