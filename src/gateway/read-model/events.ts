@@ -8,12 +8,14 @@ import {
   type CreatedRecord,
   decodeEntry,
   type FlowRecord,
+  type InputRequest,
   type NoteRecord,
   type PoisonRecord,
   parseTag,
   type RunRecord,
   type Sender,
   type TaskCreatedRecord,
+  type WaitRecord,
 } from '../../actors/index.ts'
 import type {
   Artifact,
@@ -29,7 +31,7 @@ import type {
 } from '../../api/index.ts'
 import type { Entry } from '../../broker/index.ts'
 import { isJsonObject, type JsonValue } from '../../core/index.ts'
-import { iso, stateView } from './states.ts'
+import { iso, stateView, withInput } from './states.ts'
 import { flowRunOf, runIdentity, shownParameters, taskIdentity } from './views.ts'
 
 interface DataOf {
@@ -60,7 +62,8 @@ export function eventsOf(entry: Entry): readonly Happening[] {
   const { subject: run, rev } = entry
   const said: Happening[] = []
   let line = 0
-  for (const [index, record] of decodeEntry(entry).entries()) {
+  const records = decodeEntry(entry)
+  for (const [index, record] of records.entries()) {
     if (record.k === 'note' && record.kind === LINES) {
       for (const one of linesOf(run, rev, line, record)) {
         said.push({ kind: 'log', at: one.timestamp, data: one })
@@ -68,20 +71,28 @@ export function eventsOf(entry: Entry): readonly Happening[] {
       }
       continue
     }
-    const happening = happeningOf(run, rev, index, record)
+    const happening = happeningOf(run, rev, index, records)
     if (happening !== undefined) said.push(happening)
   }
   return said
 }
 
-function happeningOf(run: string, rev: number, index: number, record: RunRecord): Happening | undefined {
-  switch (record.k) {
+function happeningOf(
+  run: string,
+  rev: number,
+  index: number,
+  records: readonly RunRecord[],
+): Happening | undefined {
+  const record = records[index]
+  switch (record?.k) {
     case 'created':
       return stateChange({ state: firstState(record), created: newRun(run, rev, record) })
     case 'flow':
       return entersState(record)
         ? stateChange({
-            state: stateView(record.e, record.s, ownMessage(record)),
+            state: withInput(stateView(record.e, record.s, ownMessage(record)), record.e, (wait) =>
+              inputIn(records, wait),
+            ),
             ...(beginsAgain(record) ? { again: true } : {}),
             ...(record.e.type === 'CLAIM' ? { worker: record.e.worker } : {}),
           })
@@ -162,6 +173,11 @@ export function beginsAgain({ e, s }: FlowRecord): boolean {
   if (e.type === 'RETRY') return true
   if (e.type === 'FAIL') return !s.startsWith('FAILED.')
   return e.type === 'TIMER.timeout' && s.startsWith('RUNNING.')
+}
+
+/** What a wait asks for; a pause stands in one entry with its wait. */
+function inputIn(records: readonly RunRecord[], wait: string): InputRequest | undefined {
+  return records.find((record): record is WaitRecord => record.k === 'wait' && record.id === wait)?.input
 }
 
 /** What can be said without knowing what was before. */

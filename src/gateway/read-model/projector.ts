@@ -45,7 +45,7 @@ import {
 } from './events.ts'
 import { count, Rows, type RunRow, type TaskRow } from './rows.ts'
 import { command } from './sql.ts'
-import { stateView } from './states.ts'
+import { stateView, withInput } from './states.ts'
 import { runIdentity, tagIn, taskIdentity } from './views.ts'
 
 /** What an event is about, as it is stored. */
@@ -158,8 +158,7 @@ export class Projector {
         for (const task of this.#rows.openTasks(run)) this.#moveTask(task, record, place)
         return
       case 'wait':
-        if (record.kind === 'signal' && record.signal !== undefined)
-          this.#rows.awaits(run, record.id, record.signal)
+        if (record.signal !== undefined || record.input !== undefined) this.#rows.awaits(run, record)
         return
       case 'wait-':
         this.#rows.awaitsNoMore(run, record.id)
@@ -183,7 +182,7 @@ export class Projector {
     const isEntered = after.tag !== before.tag || after.context.runningSince !== before.context.runningSince
     if (isEntered) {
       const message = flowMessage(e, s, { ...storedState(run.state), tag: before.tag }, after.context)
-      run.state = stateView(e, s, message)
+      run.state = withInput(stateView(e, s, message), e, (wait) => this.#rows.inputOf(run, wait))
       this.#stateEvent(run, place, e.at, senderIn(record))
     }
     const signal = signalEvent(run.id, place.rev, place.index, record)

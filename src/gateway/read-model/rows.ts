@@ -1,7 +1,7 @@
 /** The rows of one transaction: read when first needed, changed in memory, written once at its end. */
 
 import type { DatabaseSync } from 'node:sqlite'
-import type { FlowContext } from '../../actors/index.ts'
+import type { FlowContext, InputRequest, WaitRecord } from '../../actors/index.ts'
 import type { StateCounts, StateName, StateType, StateView } from '../../api/index.ts'
 import { command, query } from './sql.ts'
 import type { RunIdentity, TaskIdentity } from './views.ts'
@@ -145,8 +145,14 @@ export class Rows {
     for (const { state_type, n } of this.#sql.countTasks.all(run.no)) run.tasks.set(state_type, n)
   }
 
-  awaits(run: RunRow, wait: string, signal: string): void {
-    this.#sql.addWait(run.no, wait, signal)
+  awaits(run: RunRow, { id, input, signal }: WaitRecord): void {
+    this.#sql.addWait(run.no, id, signal ?? null, input === undefined ? null : JSON.stringify(input))
+  }
+
+  /** What a wait of the run asks for. */
+  inputOf(run: RunRow, wait: string): InputRequest | undefined {
+    const input = this.#sql.input.get(run.no, wait)?.input ?? null
+    return input === null ? undefined : (JSON.parse(input) as InputRequest)
   }
 
   awaitsNoMore(run: RunRow, wait?: string): void {
@@ -312,7 +318,8 @@ function statements(db: DatabaseSync) {
       db,
       'SELECT state_type, count(*) AS n FROM tasks WHERE run = ? AND superseded = 0 GROUP BY state_type',
     ),
-    addWait: command(db, 'INSERT OR REPLACE INTO waits (run, id, signal) VALUES (?, ?, ?)'),
+    addWait: command(db, 'INSERT OR REPLACE INTO waits (run, id, signal, input) VALUES (?, ?, ?, ?)'),
+    input: query<{ input: string | null }>(db, 'SELECT input FROM waits WHERE run = ? AND id = ?'),
     dropWait: command(db, 'DELETE FROM waits WHERE run = ? AND id = ?'),
     dropWaits: command(db, 'DELETE FROM waits WHERE run = ?'),
     /** In this order: what refers to a row goes before it. */

@@ -52,7 +52,7 @@ CREATE TABLE run_tags (tag TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (tag
 CREATE INDEX run_tags_run ON run_tags (run);
 
 CREATE TABLE waits (
-  run INTEGER NOT NULL, id TEXT NOT NULL, signal TEXT NOT NULL, PRIMARY KEY (run, id)
+  run INTEGER NOT NULL, id TEXT NOT NULL, signal TEXT, input TEXT, PRIMARY KEY (run, id)
 ) WITHOUT ROWID;
 
 CREATE TABLE tasks (

@@ -3,6 +3,7 @@
 import {
   type Failure,
   type FlowEvent,
+  type InputRequest,
   isTerminalTag,
   parseTag,
   type StateTag,
@@ -38,6 +39,17 @@ export function stateView(event: FlowEvent | TaskEvent, to: StateTag, message?: 
   }
 }
 
+/** With what a pause or suspension asks for, which stands with the wait of its key. */
+export function withInput(
+  state: StateView,
+  event: FlowEvent,
+  inputOf: (wait: string) => InputRequest | undefined,
+): StateView {
+  if (event.type !== 'PAUSE' && event.type !== 'SUSPEND') return state
+  const input = event.input ?? inputOf(event.key)
+  return input === undefined ? state : { ...state, details: { ...state.details, input } }
+}
+
 function sizeOf(result: ValueRef | undefined): Details {
   return result !== undefined && 'object' in result ? { dataBytes: result.bytes } : {}
 }
@@ -64,7 +76,6 @@ function detailsOf(event: FlowEvent | TaskEvent, to: StateTag): Details {
       return {
         key: event.key,
         ...untilIn(event.until),
-        ...(event.input === undefined ? {} : { input: event.input }),
       }
     case 'PARK':
       return { ...untilIn(event.until), ...(event.signals.length === 0 ? {} : { signals: event.signals }) }

@@ -10,7 +10,7 @@ import { demandRun, demandUnbound, type Principal } from '../access/index.ts'
 import type { Asker, Commands } from '../commands.ts'
 import type { Feed } from '../feed.ts'
 import type { OwnWrites } from '../own-writes.ts'
-import type { ReadModel } from '../read-model/index.ts'
+import { afterPlace, PER_PAGE, pageUpTo, type ReadModel } from '../read-model/index.ts'
 import type { Workers } from '../workers.ts'
 
 export interface Context {
@@ -76,17 +76,15 @@ export function answersPage<S extends TSchema>(schema: S) {
 
 export const Nothing = Type.Null({ description: 'Nothing.' })
 
-/** A page of a list that is in memory, by the ids of its items. */
+/** A page of a list that is in memory, in the order of its ids. @throws CB_E_PAGE_CURSOR */
 export function pageIn<T>(
   items: readonly T[],
   idOf: (item: T) => string,
-  { cursor, limit = 50 }: { readonly cursor?: string; readonly limit?: number },
+  { cursor, limit = PER_PAGE }: { readonly cursor?: string; readonly limit?: number },
 ): Page<T> {
-  const after = cursor === undefined ? '' : Buffer.from(cursor, 'base64url').toString('utf8')
-  const rest = items.filter((item) => idOf(item) > after)
-  const shown = rest.slice(0, limit)
-  const last = shown.at(-1)
-  return rest.length <= limit || last === undefined
-    ? { items: shown }
-    : { items: shown, next: Buffer.from(idOf(last)).toString('base64url') }
+  const [after = ''] = afterPlace(cursor, BY_ID, ['string']) ?? []
+  const rest = items.filter((item) => idOf(item) > String(after)).slice(0, limit + 1)
+  return pageUpTo(rest, limit, (last) => ({ order: BY_ID, values: [idOf(last)] }))
 }
+
+const BY_ID = 'id'

@@ -16,7 +16,7 @@ import { EVENT_KINDS, PLACES } from '../projector.ts'
 import { Conditions, Statements } from '../sql.ts'
 import { iso } from '../states.ts'
 import { partsOfTaskRunId } from '../views.ts'
-import { afterPlace, limitOf, listOf, mapPage, pageOf } from './paging.ts'
+import { afterPlace, limitOf, listOf, mapPage, pageUpTo } from './paging.ts'
 
 type EventColumns = {
   readonly no: number
@@ -85,7 +85,7 @@ export class EventQueries {
       )
       .all(...conditions.parameters, limit + 1)
     return mapPage(
-      pageOf(found, limit, ({ no }) => ({ order: 'artifacts', values: [no] })),
+      pageUpTo(found, limit, ({ no }) => ({ order: 'artifacts', values: [no] })),
       ({ view }) => JSON.parse(view) as Artifact,
     )
   }
@@ -107,7 +107,7 @@ export class EventQueries {
     if (after !== undefined) conditions.and(`events.no ${isDown ? '<' : '>'} ?`, ...after)
     const sql = `${FROM} ${conditions.where} ORDER BY events.no ${isDown ? 'DESC' : 'ASC'} LIMIT ?`
     const found = this.#statements.query<EventColumns>(sql).all(...conditions.parameters, limit + 1)
-    return pageOf(found, limit, ({ no }) => ({ order: sort, values: [no] }))
+    return pageUpTo(found, limit, ({ no }) => ({ order: sort, values: [no] }))
   }
 }
 

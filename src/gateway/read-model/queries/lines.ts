@@ -5,7 +5,7 @@ import type { LogLine, LogQuery, Page, RunLogQuery } from '../../../api/index.ts
 import { LEVELS, PLACES } from '../projector.ts'
 import { Conditions, phrase, Statements } from '../sql.ts'
 import { iso } from '../states.ts'
-import { afterPlace, limitOf, mapPage, pageOf } from './paging.ts'
+import { afterPlace, limitOf, mapPage, pageUpTo } from './paging.ts'
 
 type LineColumns = {
   readonly no: number
@@ -60,7 +60,7 @@ export class LineQueries {
     const sql = `${FROM} ${conditions.where} ORDER BY lines.${by} ${isDown ? 'DESC' : 'ASC'} LIMIT ?`
     const found = this.#statements.query<LineColumns>(sql).all(...conditions.parameters, limit + 1)
     return mapPage(
-      pageOf(found, limit, (row) => ({ order, values: [row[by]] })),
+      pageUpTo(found, limit, (row) => ({ order, values: [row[by]] })),
       lineOf,
     )
   }

@@ -4,8 +4,8 @@ import type { Page } from '../../../api/index.ts'
 import { CallboardError } from '../../../core/index.ts'
 import type { Parameter } from '../sql.ts'
 
-export const MOST_PER_PAGE = 200
-const PER_PAGE = 50
+const MOST_PER_PAGE = 200
+export const PER_PAGE = 50
 
 /** Where a page ended: what the last item was ordered by. `order` holds it together with the list it is of. */
 export interface Place {
@@ -18,7 +18,7 @@ export function limitOf({ limit = PER_PAGE }: { readonly limit?: number }): numb
 }
 
 /** Takes one more than the page holds: it tells that there is another page. */
-export function pageOf<T>(found: readonly T[], limit: number, placeOf: (last: T) => Place): Page<T> {
+export function pageUpTo<T>(found: readonly T[], limit: number, placeOf: (last: T) => Place): Page<T> {
   const items = found.slice(0, limit)
   const last = items.at(-1)
   return found.length <= limit || last === undefined ? { items } : { items, next: encode(placeOf(last)) }

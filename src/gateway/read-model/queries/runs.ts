@@ -18,7 +18,7 @@ import type { Rev } from '../../../broker/index.ts'
 import { Conditions, phrase, type Query, query, Statements } from '../sql.ts'
 import { iso } from '../states.ts'
 import { flowRunOf, type RunIdentity } from '../views.ts'
-import { afterPlace, limitOf, listOf, mapPage, type Place, pageOf } from './paging.ts'
+import { afterPlace, limitOf, listOf, mapPage, type Place, pageUpTo } from './paging.ts'
 
 type RunColumns = {
   readonly no: number
@@ -67,7 +67,7 @@ export class RunQueries {
     this.#one = query(db, `SELECT ${COLUMNS} FROM runs WHERE id = ?`)
     this.#head = query(db, 'SELECT rev, state FROM runs WHERE id = ?')
     this.#made = query(db, 'SELECT made, expected_start FROM runs WHERE id = ?')
-    this.#waits = query(db, 'SELECT DISTINCT signal FROM waits WHERE run = ?')
+    this.#waits = query(db, 'SELECT DISTINCT signal FROM waits WHERE run = ? AND signal IS NOT NULL')
   }
 
   /** With the named signals that its code waits for. */
@@ -111,7 +111,7 @@ export class RunQueries {
       order: sort,
       values: by === 'id' ? [row.id] : [row[by], row.id],
     })
-    return mapPage(pageOf(found, limit, placeOf), runOf)
+    return mapPage(pageUpTo(found, limit, placeOf), runOf)
   }
 
   /** Ids of runs, oldest first. */

@@ -5,7 +5,7 @@ import type { Page, StateView, TaskRun, TaskRunQuery } from '../../../api/index.
 import { Conditions, type Query, query, Statements } from '../sql.ts'
 import { iso } from '../states.ts'
 import { partsOfTaskRunId, type TaskIdentity } from '../views.ts'
-import { afterPlace, limitOf, listOf, mapPage, pageOf } from './paging.ts'
+import { afterPlace, limitOf, listOf, mapPage, pageUpTo } from './paging.ts'
 import { statesOf } from './runs.ts'
 
 type TaskColumns = {
@@ -58,7 +58,7 @@ export class TaskQueries {
       )
       .all(...conditions.parameters, limit + 1)
     return mapPage(
-      pageOf(found, limit, ({ no }) => ({ order: sort, values: [no] })),
+      pageUpTo(found, limit, ({ no }) => ({ order: sort, values: [no] })),
       taskOf,
     )
   }
