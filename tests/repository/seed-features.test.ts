@@ -24,7 +24,7 @@ function testsOf(name: string): string | undefined {
 /** Each quoted title with the name of the tests that stands before it. */
 const named = rows.flatMap((row) => {
   let file = ''
-  return [...row.matchAll(/`([a-z-]+(?:\/[a-z-]+)?)`|"([^"]+)"/g)].flatMap(([, name, title]) => {
+  return [...row.matchAll(/`([a-z0-9-]+(?:\/[a-z-]+)?)`|"([^"]+)"/g)].flatMap(([, name, title]) => {
     if (name !== undefined && testsOf(name) !== undefined) file = name
     return title === undefined ? [] : [{ row, file, title }]
   })
