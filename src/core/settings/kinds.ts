@@ -172,8 +172,11 @@ function wordOf(given: unknown): string {
   return typeof given === 'string' ? given.trim().toLowerCase() : ''
 }
 
+/** `a`, `a or b`, `a, b, or c`. By hand: the first use of `Intl` costs as much as a fifth of importing Callboard. */
 function anyOf(words: readonly string[]): string {
-  return new Intl.ListFormat('en', { type: 'disjunction' }).format(words)
+  const last = words.at(-1) ?? ''
+  if (words.length < 3) return words.join(' or ')
+  return `${words.slice(0, -1).join(', ')}, or ${last}`
 }
 
 function within({ min, max }: Range, value: number | undefined): number | undefined {
