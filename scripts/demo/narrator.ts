@@ -1,7 +1,7 @@
 /** Tells what happens, from what the gateway says over the live socket, and checks that it was what should happen. */
 
 import { styleText } from 'node:util'
-import { type GatewayClient, isOver, type LiveItem, RunFold } from '../../src/client/index.ts'
+import { type GatewayClient, isOver, type LiveItem, RunFold, type StateView } from '../../src/client/index.ts'
 
 export class Narrator {
   readonly #began = performance.now()
@@ -52,7 +52,7 @@ export class Narrator {
     const verdict =
       this.#deviations.length === 0
         ? 'Everything went as it should'
-        : `${this.#deviations.length} things went otherwise`
+        : `Not as it should: ${this.#deviations.length} of ${this.#summary.length}`
     console.log(`\n${verdict}, in ${seconds} s.`)
   }
 
@@ -67,7 +67,9 @@ export class Narrator {
         const { key, state } = item.data
         const isWorthIt = isOver(state) || state.name === 'AwaitingRetry'
         if (key !== undefined && isWorthIt)
-          this.say(`  task ${key} is ${styleText('cyan', state.name)}${detail(state.message)}`)
+          this.say(
+            `  task ${key} is ${styleText('cyan', state.name)}${detail(state.message)}${waitOf(state)}`,
+          )
         break
       }
       case 'log':
@@ -81,6 +83,12 @@ export class Narrator {
   #time(): string {
     return `${((performance.now() - this.#began) / 1_000).toFixed(2).padStart(6)}s`
   }
+}
+
+/** How long until the next try. */
+function waitOf({ details, timestamp }: StateView): string {
+  const at = Date.parse(String(details.retryAt))
+  return Number.isNaN(at) ? '' : ` Again in ${at - Date.parse(timestamp)} ms.`
 }
 
 function detail(message: string | undefined): string {

@@ -27,6 +27,11 @@ export class Processes implements AsyncDisposable {
     this.#env = { ...process.env, ...env }
   }
 
+  /** A variable of those that are started from now on. */
+  set(name: string, value: string): void {
+    this.#env[name] = value
+  }
+
   /** `callboard …` */
   callboard(...args: readonly string[]): Started {
     return this.node('src/cli/main.ts', ...args)

@@ -24,6 +24,9 @@ export interface Running {
   says(pattern: RegExp): Promise<RegExpMatchArray>
 }
 
+/** What programs are compiled to, so that the next one starts sooner. */
+const COMPILED = join(tmpdir(), 'callboard-tests-compiled')
+
 /** A home for everything that a test's commands keep on the machine. */
 export interface Home extends AsyncDisposable {
   readonly folder: string
@@ -49,6 +52,7 @@ export async function makeHome(): Promise<Home> {
       cwd,
       env: {
         PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: COMPILED,
         HOME: folder,
         NO_COLOR: '1',
         CALLBOARD_HOME: join(folder, 'home'),
