@@ -18,6 +18,14 @@ describe.each(KINDS)('code in: %s', { timeout: 60_000 }, (kind) => {
     expect(resultOf({ state })).toBe('by default')
   })
 
+  test('without a deployment is its own flow, of what the code of its caller loads', async () => {
+    await using stage = await infrastructureStage(kind, { plan: { entrypoint: 'flows.ts:failing' } })
+    const { state } = await stage.end(await stage.startFlow('sum', { numbers: [5] }))
+    expect(resultOf({ state })).toBe(10)
+    const other = await stage.end(await stage.startFlow('not-there'))
+    expect(other.state.state.message).toMatch(/no flow 'not-there' in what 'flows\.ts:failing' loads/)
+  })
+
   test('fails with the error that it throws', async () => {
     await using stage = await infrastructureStage(kind)
     const { state } = await stage.end(await stage.start('flows.ts:failing'))

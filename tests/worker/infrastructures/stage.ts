@@ -44,6 +44,8 @@ export interface Stage extends AsyncDisposable {
   readonly logged: string[]
   /** Starts a run of `file.ts:export`; gives its id. */
   start(entrypoint: string, parameters?: unknown, policy?: Partial<FlowPolicy>): Promise<string>
+  /** Starts a run of this flow, without a deployment: the plan says where its code is. */
+  startFlow(flow: string, parameters?: unknown): Promise<string>
   signal(run: string, name: string, payload?: unknown): Promise<Answer>
   /** Resolves with the run's records as soon as this holds of them. */
   until(run: string, wanted: (records: readonly RunRecord[]) => boolean): Promise<readonly RunRecord[]>
@@ -136,22 +138,28 @@ export async function infrastructureStage(kind: Kind, options: StageOptions = {}
     })
   const recordsWith = (records: readonly RunRecord[]) => records.filter((record) => record.k === 'flow')
 
+  async function create(
+    of: { readonly flow: string; readonly deployment?: string },
+    parameters: unknown = null,
+    policy: Partial<FlowPolicy> = {},
+  ): Promise<string> {
+    const { run } = await createRun(broker, deps, {
+      ...of,
+      name: 'a-run',
+      parameters: { v: parameters as never },
+      policy: { ...POLICY, ...policy },
+      by: { channel: 'test' },
+    })
+    return run
+  }
+
   return {
     logged,
     get hosted() {
       return host.hosted
     },
-    async start(entrypoint, parameters = null, policy = {}) {
-      const { run } = await createRun(broker, deps, {
-        flow: 'a-flow',
-        name: 'a-run',
-        parameters: { v: parameters as never },
-        policy: { ...POLICY, ...policy },
-        by: { channel: 'test' },
-        deployment: entrypoint,
-      })
-      return run
-    },
+    start: (deployment, parameters, policy) => create({ flow: 'a-flow', deployment }, parameters, policy),
+    startFlow: (flow, parameters) => create({ flow }, parameters),
     signal: (run, name, payload) =>
       sendSignal(broker, deps, run, {
         name,
