@@ -8,6 +8,8 @@
  * (P3) The cursor in a checkpoint has no effect before it that was not performed (but queue items, whose rows say so).
  * (P4) A handler that follows the log never waits for a run, a host or a keeper: effects are under way beside it, and
  *      only when too many are does the log wait.
+ * (P5) Whoever writes that a run wants a worker puts it into the queue himself, nearly always. Only what nobody has
+ *      claimed a moment later is enqueued here, so that a run does not cost two items.
  */
 
 import { decodeWanted, openRun } from '../actors/index.ts'
@@ -50,6 +52,8 @@ const POSTPONED = 10_000
 const UNDER_WAY = 1_000
 /** Postponed effects under way at a time. */
 const AT_ONCE = 64
+/** How long a writer is given to enqueue his run. A run whose writer has died starts so much later. (P5) */
+const ENQUEUE_GRACE_MS = 500
 const LOAD_AGAIN_MS = 500
 /** How long a hand-over waits for effects under way. */
 const HAND_OVER_MS = 5_000
@@ -60,6 +64,8 @@ interface Life {
   /** Wanted when it was caught up; by what they do, the last one counts. */
   readonly postponed: Map<string, Outward>
   readonly underWay: Set<Promise<void>>
+  /** (P5) What is left to its writer for a moment. */
+  left: Outward[]
   handling: Promise<void>
   saving: Promise<void> | undefined
   /** Entries since the last checkpoint. */
@@ -279,13 +285,27 @@ export class Partition implements Follower {
   #take(life: Life, outward: Outward): void {
     if (!this.#edge.performer.isDue(outward, this)) return
     const { effect, run, task } = outward
-    if (this.state === 'holding') this.#perform(life, outward)
-    else if (effect.do !== 'enqueue') {
+    if (this.state === 'holding') {
+      if (effect.do === 'enqueue') this.#leave(life, outward)
+      else this.#perform(life, outward)
+    } else if (effect.do !== 'enqueue') {
       // An item for the queue is remembered by its row.
       const signal = effect.do === 'tell-children' ? effect.signal : ''
       life.postponed.set(`${run} ${effect.do} ${signal} ${task}`, outward)
       if (life.postponed.size > POSTPONED) this.#performPostponed(life) // (P1)
     }
+  }
+
+  /** (P5) */
+  #leave(life: Life, outward: Outward): void {
+    if (life.left.push(outward) > 1) return
+    const { clock } = this.#edge.deps
+    const take = () => {
+      const left = life.left.splice(0)
+      if (life.isOver) return
+      for (const each of left) if (this.#edge.performer.isDue(each, this)) this.#perform(life, each)
+    }
+    clock.setTimer(ENQUEUE_GRACE_MS, take, { ref: false })
   }
 
   #performPostponed(life: Life): void {
@@ -348,6 +368,7 @@ function newLife(): Life {
     isOver: false,
     postponed: new Map(),
     underWay: new Set(),
+    left: [],
     handling: Promise.resolve(),
     saving: undefined,
     entries: 0,

@@ -144,7 +144,7 @@ describe('effects', () => {
     const one = await stage.scheduler('one')
     await until(stage, () => isHolding(one))
     await createAndDie()
-    await stage.clock.advance(100)
+    await stage.clock.advance(600)
     expect(await depth()).toBe(1)
   })
 

@@ -85,6 +85,16 @@ describe('a cluster of a scheduler and hosts', () => {
     expect(started[0]).toBeLessThanOrEqual(due + 1_000)
   })
 
+  test('leaves it to whoever creates a run to enqueue it: one that is claimed at once costs one item', async () => {
+    const rules = [{ operation: 'queue.enqueue', fault: 'lose-before', nth: 1 }] as const
+    const one = await stage.scheduler('one', {}, { plan: { rules } })
+    await until(stage, () => one.status().holding.length === 64)
+    await host('a', { flow: async () => 1 })
+    await untilTag(await create('flow'), 'COMPLETED.Completed')
+    await stage.clock.advance(2_000)
+    expect(one.machine.broker.faults).toEqual([])
+  })
+
   test('lets a run that sleeps long leave its process, and wakes it in another', async () => {
     await scheduler('one')
     const bodies: string[] = []
