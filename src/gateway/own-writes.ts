@@ -8,7 +8,7 @@ import { CallboardError } from '../core/index.ts'
 import type { Feed } from './feed.ts'
 
 /** How long a read waits for what was written before it. Milliseconds. */
-export const WAITS_AT_MOST_MS = 2_000
+const WAITS_AT_MOST_MS = 2_000
 /** More than this are not waited for: the read model is far behind then. */
 const KEPT = 10_000
 

@@ -3,7 +3,6 @@
 import {
   type CreatedRecord,
   type FlowContext,
-  isTerminalTag,
   type StateTag,
   type TaskCreatedRecord,
   tagOf,
@@ -105,7 +104,7 @@ export function taskIdentity(run: string, record: TaskCreatedRecord): TaskIdenti
 }
 
 /** `<run>.<key>`; a run's id has no dot. */
-export function taskRunId(run: string, key: string): string {
+function taskRunId(run: string, key: string): string {
   return `${run}.${key}`
 }
 
@@ -117,8 +116,4 @@ export function partsOfTaskRunId(id: string): { readonly run: string; readonly k
 
 export function tagIn({ name, type }: StateName): StateTag {
   return tagOf(type, name)
-}
-
-export function isEnded(state: StateName): boolean {
-  return isTerminalTag(tagIn(state))
 }
