@@ -59,6 +59,7 @@ export class Execution {
   #leaveReason: LeaveReason | undefined
   readonly #whenGone: (() => void)[] = []
   #isGone = false
+  #isAbandoned = false
 
   constructor(options: ExecutionOptions) {
     const { context, log, values } = options
@@ -98,6 +99,15 @@ export class Execution {
     this.waits.proceed()
   }
 
+  get isGone(): boolean {
+    return this.#isGone
+  }
+
+  /** It was to be ended by force, and something of it may run on. */
+  get isAbandoned(): boolean {
+    return this.#isAbandoned
+  }
+
   /** Resolves when nothing of it runs any more, as far as its runner can see. */
   gone(): Promise<void> {
     return new Promise((resolve) => (this.#isGone ? resolve() : void this.#whenGone.push(resolve)))
@@ -118,7 +128,10 @@ export class Execution {
   /** Ends it by force, after it was told to leave. */
   async kill(): Promise<'gone' | 'abandoned'> {
     if (this.#isGone) return 'gone'
-    return this.#life.is === 'left' && this.#life.code !== undefined ? this.#life.code.kill() : 'abandoned'
+    const code = this.#life.is === 'left' ? this.#life.code : undefined
+    const left = code === undefined ? 'abandoned' : await code.kill()
+    this.#isAbandoned = left === 'abandoned'
+    return left
   }
 
   async #start(): Promise<void> {

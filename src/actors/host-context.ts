@@ -5,6 +5,7 @@ import type { Deps } from '../core/index.ts'
 import type { Runner } from './channel.ts'
 import type { DueTimes } from './due-times.ts'
 import type { LazyFlusher } from './lazy-flusher.ts'
+import type { Leavers } from './leavers.ts'
 import type { CreatedRecord } from './records.ts'
 import type { Slots } from './slots.ts'
 
@@ -15,6 +16,7 @@ export interface HostContext {
   readonly runners: readonly Runner[]
   readonly flusher: LazyFlusher
   readonly dueTimes: DueTimes
+  readonly leavers: Leavers
   readonly slots: Slots
   /** The concurrency limits that a run needs a slot of to be claimed. */
   limitsOf(created: CreatedRecord): readonly string[]

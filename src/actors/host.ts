@@ -42,6 +42,7 @@ import {
 import { HostedRuns } from './hosted-runs.ts'
 import { LazyFlusher } from './lazy-flusher.ts'
 import { CUT_OFF_MS, LEASE_MS, WorkerLease } from './lease.ts'
+import { Leavers } from './leavers.ts'
 import { type WorkerFacts, workerAddress } from './messages.ts'
 import type { RunState } from './run-state.ts'
 import { asJson } from './shape.ts'
@@ -126,13 +127,15 @@ class RunHost {
       regained: () => this.#regained(),
       stamped: (...times) => time.observe(...times),
     })
+    const dueTimes = new DueTimes(deps.clock)
     this.#context = {
       broker,
       deps: this.#deps,
       worker: this.worker,
       runners,
       flusher: new LazyFlusher(deps.clock),
-      dueTimes: new DueTimes(deps.clock),
+      dueTimes,
+      leavers: new Leavers(this.#deps, dueTimes, () => this.#freed()),
       slots: createSlots({
         bus: broker.bus,
         deps: this.#deps,
@@ -209,6 +212,7 @@ class RunHost {
     this.#sweepTimer?.cancel()
     this.#dropped.stop()
     for (const run of this.#runs.all()) run.fence('its host has stopped')
+    await this.#context.leavers.stop()
     await this.#context.slots.stop()
     this.#context.flusher.stop()
     this.#context.dueTimes.clear()
@@ -263,7 +267,8 @@ class RunHost {
   get #room(): number {
     if (!this.#mayBegin || this.#isDraining) return 0
     const { slots, maxHosted } = this.#settings
-    return Math.min(slots - this.#runs.busy, maxHosted - this.#runs.size) // (Y3)
+    const taken = this.#runs.busy + this.#context.leavers.size
+    return Math.min(slots - taken, maxHosted - this.#runs.size) // (Y3)
   }
 
   async #claim(work: WorkItem): Promise<Claim['is']> {

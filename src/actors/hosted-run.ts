@@ -225,7 +225,7 @@ export class HostedRun {
         this.#cancel(flow)
         return
       case 'SCHEDULED': // between two attempts
-        this.#execution?.leave('ended')
+        this.#letGo(this.#execution, 'ended')
         return
     }
   }
@@ -235,7 +235,7 @@ export class HostedRun {
   /** (O2) */
   #execute(flow: ChartSnapshot<FlowContext>): void {
     if (this.#execution?.runCount === flow.context.runCount) return
-    this.#execution?.leave(flow.tag === 'RUNNING.Retrying' ? 'timed-out' : 'ended')
+    this.#letGo(this.#execution, flow.tag === 'RUNNING.Retrying' ? 'timed-out' : 'ended')
     const execution: Execution = new Execution({
       context: this.#context,
       log: this.log,
@@ -368,7 +368,7 @@ export class HostedRun {
     if (this.#isOver) return
     this.#isOver = true
     this.#grace?.cancel()
-    if (this.#execution !== undefined) this.#letGo(this.#execution, reason)
+    this.#letGo(this.#execution, reason)
     // A run that waits for a slot keeps its place in the line: the holder of its partition speaks for it now.
     if (this.#flow.tag === 'SCHEDULED.AwaitingConcurrencySlot') this.#context.slots.forget({ run: this.id })
     else this.#context.slots.releaseRun(this.id)
@@ -382,23 +382,10 @@ export class HostedRun {
     this.#options.over(this, broken)
   }
 
-  /** Code that does not go by itself is made to. */
-  #letGo(execution: Execution, reason: LeaveReason): void {
-    execution.leave(reason)
-    const { deps, dueTimes } = this.#context
-    const timer = dueTimes.after(this.log.state.created.policy.graceMs, () => {
-      execution.kill().then(
-        (left) => {
-          if (left === 'abandoned')
-            deps.logger.warn(
-              { run: this.id, reason },
-              'code of a run did not leave; it is fenced and left to itself',
-            )
-        },
-        (error) => deps.logger.warn({ run: this.id, error }, 'code of a run could not be killed'),
-      )
-    })
-    void execution.gone().then(() => timer.cancel())
+  #letGo(execution: Execution | undefined, reason: LeaveReason): void {
+    if (execution === undefined) return
+    const { graceMs } = this.log.state.created.policy
+    this.#context.leavers.letGo({ run: this.id, execution, reason, graceMs })
   }
 
   #propose(event: FlowEvent): void {

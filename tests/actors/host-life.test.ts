@@ -76,6 +76,31 @@ describe('a host', () => {
     expect(most).toBe(10)
   })
 
+  it('keeps the slot of code that was told to leave until it has gone, or its grace is over', async () => {
+    await stage.scheduler()
+    const left: string[] = []
+    const polite = async () => {
+      await wait(3_000)
+      left.push('polite')
+    }
+    const { host } = await stage.host(
+      'one',
+      { polite, deaf: () => wait(3_600_000), next: async () => void left.push('next') },
+      { slots: 1 },
+    )
+    const policy = { timeoutMs: 1_000, graceMs: 10_000 }
+    for (const flow of ['polite', 'deaf']) {
+      const run = await stage.create({ flow, policy })
+      await stage.untilTag(run, 'FAILED.TimedOut')
+      const ended = stage.clock.now()
+      const next = await stage.create({ flow: 'next' })
+      await stage.untilTag(next, 'COMPLETED.Completed', 15_000)
+      left.push(`${flow}: ${Math.round((stage.clock.now() - ended) / 1_000)} s`)
+    }
+    expect(left).toEqual(['polite', 'next', 'polite: 2 s', 'next', 'deaf: 10 s'])
+    expect(host.isIdle).toBe(true)
+  })
+
   it('[scenario 21] acknowledges a work item for a run that somebody else has, and forgets it', async () => {
     const { host } = await stage.host('one', { flow: () => wait(5_000) })
     const run = await stage.create()
