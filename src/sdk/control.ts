@@ -8,36 +8,54 @@ import { parts } from './parts.ts'
 import type { RunDeploymentOptions } from './run-deployment.ts'
 import type { State } from './state.ts'
 
-/** Speaks with the runs of one broker. */
+/** What a run of a deployment is started with. */
+export type ClientStart = Omit<RunDeploymentOptions, 'asSubflow' | 'timeout'>
+
+export interface ConnectOptions {
+  /** For a gateway: an API key. */
+  readonly token?: string
+}
+
+/** Speaks with the runs of one broker, itself or through a gateway. */
 export interface Client extends AsyncDisposable {
   /** A handle to a run; nothing is asked until it is used. */
   run<R = unknown>(id: string): FlowRunHandle<R>
   state(run: string): Promise<State>
+  /** Starts a run of a deployment, `flow/name`. @throws CB_E_CATALOG_MISSING, CB_E_PARAMETERS_INVALID */
+  start<R = unknown>(deployment: string, options?: ClientStart): Promise<FlowRunHandle<R>>
   signal(run: string, name: string, payload?: unknown, options?: SignalOptions): Promise<Answer>
   /** Ends the connection. */
   close(): Promise<void>
 }
 
 /**
- * Connects to the broker of runs: `nats://…`, `embedded:<folder>`. Default: the one that the settings name.
+ * Connects to the broker of runs: `nats://…`, `embedded:<folder>`; or to a gateway, `https://…`. Default: the broker that
+ * the settings name.
  *
  * ```ts
  * await using client = await connect()
  * await client.run(id).resume({ approved: true })
  * ```
  */
-export async function connect(url?: string): Promise<Client> {
+export async function connect(url?: string, { token }: ConnectOptions = {}): Promise<Client> {
   const deps = systemDeps()
+  if (url !== undefined && /^https?:/i.test(url))
+    return (await import('./gateway-runs.ts')).gatewayRuns(url, token, deps.clock)
   const [{ openBroker }, { RunClient }] = await Promise.all([
     import('../broker/index.ts'),
     import('./run-client.ts'),
   ])
-  const broker = await openBroker(url ?? (await loadSettings()).settings.brokerUrl, deps)
+  const { settings } = await loadSettings()
+  const broker = await openBroker(url ?? settings.brokerUrl, deps)
   await broker.start()
   const runs = new RunClient({ broker, deps })
   return {
     run: (id) => runs.handle(id),
     state: (run) => runs.state(run),
+    async start<R>(deployment: string, options: ClientStart = {}) {
+      const { createRunOf } = await import('./run-deployment.ts')
+      return runs.handle<R>(await createRunOf({ broker, deps, settings }, deployment, options))
+    },
     signal: (run, name, payload, options) => runs.signal(run, name, options, payload),
     close: () => broker.stop(),
     [Symbol.asyncDispose]: () => broker.stop(),

@@ -37,7 +37,16 @@ export {
   without,
 } from './caching/index.ts'
 export { type ConcurrencyOptions, concurrency, rateLimit } from './concurrency.ts'
-export { type Client, cancelFlowRun, connect, resumeFlowRun, retryFlowRun, runDeployment } from './control.ts'
+export {
+  type Client,
+  type ClientStart,
+  type ConnectOptions,
+  cancelFlowRun,
+  connect,
+  resumeFlowRun,
+  retryFlowRun,
+  runDeployment,
+} from './control.ts'
 export type { DeploymentOptions, DeployOptions } from './deploy.ts'
 export { type Flow, flow, type StartArguments } from './flow.ts'
 export type { FlowOptions } from './flow-options.ts'

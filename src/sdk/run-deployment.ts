@@ -4,6 +4,7 @@ import {
   createDeploymentRun,
   deploymentRun,
   openCatalog,
+  type RunDefaults,
   type RunMaking,
   type RunRequest,
 } from '../catalog/index.ts'
@@ -46,12 +47,21 @@ export async function startDeployment<R>(
   const isChild = asSubflow && idempotencyKey === undefined && scheduledTime === undefined
   if (scope !== undefined && isChild) return startChild<R>(scope, deployment, options)
   return atBroker(async (env) => {
-    const request = await requestOf(deployment, options)
-    const { run } = await createDeploymentRun(makingOf(env), request)
+    const { run } = await createDeploymentRun(makingOf(env), await requestOf(deployment, options))
     const handle = openHandle<R>(run)
     await waited(handle, options.timeout)
     return handle
   })
+}
+
+/** Makes a run for somebody who has a broker and nothing else; gives its id. */
+export async function createRunOf(
+  { broker, deps, settings }: Pick<Environment, 'broker' | 'deps'> & { readonly settings: RunDefaults },
+  deployment: string,
+  options: RunDeploymentOptions,
+): Promise<string> {
+  const making = { broker, deps, settings, catalog: openCatalog(broker, deps) }
+  return (await createDeploymentRun(making, await requestOf(deployment, options))).run
 }
 
 async function startChild<R>(
