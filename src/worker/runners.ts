@@ -18,13 +18,14 @@ export function runnersOf(
   { broker, deps, infrastructure, runners, settings, spares = 1 }: WorkerOptions,
   pool: string,
   finder: CodeFinder,
+  isStopping: () => boolean,
 ): Runners {
   if (runners !== undefined) return { runners }
   const runSettings = runSettingsOf(settings, pool)
   const codeOf = async (start: RunStart) => (await finder.find(start)).plan
   const isShared = broker.capabilities.reach !== 'process'
   const options = {
-    ...{ deps, settings: runSettings, codeOf },
+    ...{ deps, settings: runSettings, codeOf, isStopping },
     ...(isShared ? { brokerUrl: settings.brokerUrl } : {}),
   }
   const isUsual = infrastructure === undefined || infrastructure === 'process'

@@ -88,7 +88,8 @@ class PoolWorker {
       infrastructure: options.infrastructure,
       pool: () => this.#view.pool(this.#pool),
     })
-    const { processes, runners } = runnersOf(options, this.#pool, this.#finder)
+    const isStopping = () => this.#phase !== 'started' || this.#host.isDraining
+    const { processes, runners } = runnersOf(options, this.#pool, this.#finder, isStopping)
     this.#processes = processes
     this.#kinds = runners.map(({ kind }) => kind)
     this.#host = createHost({

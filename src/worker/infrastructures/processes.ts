@@ -46,7 +46,6 @@ export class Processes implements Infrastructure {
   }
 
   async #begin(): Promise<void> {
-    await this.#guard.life.start()
     this.#phase = 'started'
     this.#fill()
   }
@@ -92,6 +91,7 @@ export class Processes implements Infrastructure {
   }
 
   #make(shape: ProcessShape): CodeProcess {
+    void this.#guard.life.start() // with the first: who runs nothing in processes needs none
     const made = new CodeProcess(this.#options.deps, this.#guard, shape)
     this.#running.add(made)
     void made.exited.then(() => this.#running.delete(made))

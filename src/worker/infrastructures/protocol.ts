@@ -35,6 +35,8 @@ export type FromCode =
     }
   /** Lines were not sent, as there were too many. */
   | { readonly m: 'dropped'; readonly lines: number }
+  /** Something asked the program that the code is in to end. */
+  | { readonly m: 'asked'; readonly signal: string }
   /** How the code ended. The last message. */
   | { readonly m: 'ended'; readonly outcome: BodyOutcome }
 
@@ -148,6 +150,7 @@ const MESSAGES: { [M in FromCode['m']]: (message: Fields) => boolean } = {
     orNot((value) => isFields(value) && isText(value.id) && isText(value.name), task) &&
     isFlag(keep),
   dropped: ({ lines }) => isNumber(lines),
+  asked: ({ signal }) => isText(signal),
   ended: ({ outcome }) => isOutcome(outcome),
 }
 

@@ -18,7 +18,7 @@ import {
   type RunningCode,
   type RunStart,
 } from '../../actors/index.ts'
-import { assertNever, type Deps, decodeJson, type Logger } from '../../core/index.ts'
+import { assertNever, type Deps, decodeJson, type Logger, type Timer } from '../../core/index.ts'
 import { droppedText, LineKeeper, RunLines, type RunSettings } from '../../sdk/index.ts'
 import type { Carrier, CarrierEvents, CodePlan, Exit, Infrastructure, OutputStream } from './carrier.ts'
 import { explainExit } from './explain.ts'
@@ -30,10 +30,17 @@ export interface RemoteOptions {
   readonly settings: RunSettings
   /** The broker that the code's own doings (caches, locks, signals to other runs) go to. Unset: there is none. */
   readonly brokerUrl?: string | undefined
+  /**
+   * Whether this worker is about to stop. Whatever asks it to may have asked the code as well, as systemd does: then it is
+   * the worker's to say what becomes of the run. Default: it never is.
+   */
+  isStopping?(): boolean
 }
 
 type Printed = Extract<FromCode, { m: 'print' }>
 
+/** A signal to the code may be there before the one to its worker. */
+const SIGNAL_MS = 1_000
 /** Lines of standard error that a crash is told with. */
 const TAIL_LINES = 20
 const TAIL_CHARS = 500
@@ -67,6 +74,7 @@ class RemoteCode implements RunningCode {
   readonly #end = Promise.withResolvers<BodyOutcome>()
   readonly #gone = Promise.withResolvers<void>()
   #carrier: Carrier | undefined
+  #asking: Timer | undefined
   #hasEnded = false
   #hasLeft = false
 
@@ -142,6 +150,9 @@ class RemoteCode implements RunningCode {
       case 'dropped':
         this.#lines(undefined).warn(droppedText(message.lines))
         return
+      case 'asked':
+        this.#asked(message.signal)
+        return
       case 'ended':
         void this.#tellEnd(message.outcome)
         return
@@ -156,6 +167,17 @@ class RemoteCode implements RunningCode {
       (out) => this.#send({ m: 'answer', id, out }),
       (error) => this.#send({ m: 'refusal', id, failure: failureOf(error) }),
     )
+  }
+
+  #asked(signal: string): void {
+    const { deps, isStopping } = this.#options
+    const look = () => {
+      if (this.#hasLeft || this.#hasEnded || isStopping?.() === true) return
+      const message = explainExit({ kind: this.#kind, exit: { is: 'signal', signal }, stderr: [] })
+      void this.#tellEnd({ is: 'crashed', message, details: { signal } })
+      void this.#carrier?.kill()
+    }
+    this.#asking ??= deps.clock.setTimer(SIGNAL_MS, look, { ref: false })
   }
 
   #refuse(error: unknown): void {
@@ -218,6 +240,7 @@ class RemoteCode implements RunningCode {
   }
 
   #exited(exit: Exit): void {
+    this.#asking?.cancel()
     this.#endLines()
     this.#gone.resolve() // (R3)
     const circumstances = { kind: this.#kind, exit, memoryMb: this.#plan.memoryMb, stderr: this.#tail }

@@ -97,6 +97,13 @@ describe('code in a process', PATIENCE, () => {
     )
   })
 
+  test('goes on when whatever asked it to end asked its worker too', async () => {
+    await using stage = await infrastructureStage('process', { isStopping: () => true })
+    const run = await stage.start('dying.ts:deaf')
+    process.kill(Number((await stage.untilLine(run, 'pid ')).replace(/^.*pid /, '')), 'SIGTERM')
+    expect((await stage.end(run)).state.flow.tag).toBe('COMPLETED.Completed')
+  })
+
   test('takes along what it has started, when it is cancelled', async () => {
     await using stage = await infrastructureStage('process')
     const run = await stage.start('dying.ts:parent', null, { graceMs: 300 })

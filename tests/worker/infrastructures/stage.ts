@@ -35,6 +35,7 @@ export type Kind = 'inline' | 'thread' | 'process'
 
 export interface StageOptions extends Partial<Pick<ProcessOptions, 'spares' | 'nodeFlags'>> {
   readonly plan?: Partial<CodePlan>
+  readonly isStopping?: () => boolean
   /** A broker that code apart from the worker can reach too. Default: one in memory. */
   readonly brokerUrl?: string
 }
@@ -115,8 +116,9 @@ export async function infrastructureStage(kind: Kind, options: StageOptions = {}
   if (kind === 'inline') runner = inlineRunner({ codeOf, env: { deps, broker, settings: SETTINGS } })
   else if (kind === 'thread') runner = threadRunner({ codeOf, deps, settings: SETTINGS, brokerUrl })
   else {
-    const { nodeFlags = [], spares = 1 } = options
-    const processes = processRunner({ codeOf, deps, settings: SETTINGS, nodeFlags, spares, brokerUrl })
+    const { isStopping = () => false, nodeFlags = [], spares = 1 } = options
+    const shape = { nodeFlags, spares, brokerUrl, isStopping }
+    const processes = processRunner({ codeOf, deps, settings: SETTINGS, ...shape })
     runner = processes
     lives.push(processes.life)
   }

@@ -31,8 +31,6 @@ type Start = Extract<ToCode, { m: 'start' }>
 
 /** How long the end waits for a connection to close. */
 const CLOSE_MS = 500
-/** A signal to end may overtake the worker's message that says why. */
-const SIGNAL_MS = 1_000
 
 export class CodeSide {
   readonly #wire: Wire
@@ -55,12 +53,9 @@ export class CodeSide {
     this.#wire.listen((text) => this.#receive(JSON.parse(text) as ToCode))
   }
 
-  /** Something asks this program to end. If it is the worker, it has said so or will in a moment. */
+  /** Something asks this program to end: the worker knows whether that was it. */
   asked(signal: 'SIGTERM'): void {
-    this.#deps.clock.setTimer(SIGNAL_MS, () => {
-      if (this.#hasLeft || this.#hasEnded) return
-      this.#crashed(`The process was told to end (${signal}), by something other than its worker.`)
-    })
+    if (!this.#hasLeft) this.#send({ m: 'asked', signal })
   }
 
   #send(message: FromCode): void {
