@@ -138,6 +138,18 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         expect(await at.end(id)).toMatchObject({ tag: 'FAILED.TimedOut' })
       })
 
+      test.runIf(infrastructure === 'process')(
+        'end by force what took too long and never yields',
+        async () => {
+          await using at = await stage()
+          const fields = { timeoutSeconds: 3, retries: 1, graceSeconds: 0.3, name: 'late' }
+          expect(await at.end(await run(at, 'stuck', {}, fields))).toMatchObject({ tag: 'FAILED.TimedOut' })
+          const programs = await at.did()
+          expect(programs.length).toBeGreaterThanOrEqual(1)
+          for (const program of programs) while (!(await isDead(program)));
+        },
+      )
+
       test('keep the code of a run that is paused, and go on with it', async () => {
         await using at = await stage()
         const id = await run(at, 'pauses')
