@@ -9,7 +9,8 @@ import {
   type Program,
   type RunRecord,
 } from '../../src/actors/index.ts'
-import { LIMITS_BUCKET, type Scheduler } from '../../src/scheduler/index.ts'
+import type { Broker } from '../../src/broker/index.ts'
+import { createScheduler, LIMITS_BUCKET, type Scheduler } from '../../src/scheduler/index.ts'
 import { type Machine, makeStage, type NewInput, POLICY, type Stage, until } from './stage.ts'
 
 let stage: Stage
@@ -86,13 +87,27 @@ describe('a cluster of a scheduler and hosts', () => {
   })
 
   test('leaves it to whoever creates a run to enqueue it: one that is claimed at once costs one item', async () => {
-    const rules = [{ operation: 'queue.enqueue', fault: 'lose-before', nth: 1 }] as const
-    const one = await stage.scheduler('one', {}, { plan: { rules } })
+    const { broker, deps } = await stage.machine('one')
+    let enqueued = 0
+    const queue: Broker['queue'] = {
+      ...broker.queue,
+      enqueue(...item) {
+        enqueued++
+        return broker.queue.enqueue(...item)
+      },
+    }
+    const one = createScheduler({ ...broker, queue }, deps, { id: 'one' })
+    await stage.drive(one.start())
     await until(stage, () => one.status().holding.length === 64)
+    const busy = await create('flow')
+    await stage.clock.advance(2_000)
+    expect(enqueued).toBe(1) // nobody has claimed it: its writer may have died
     await host('a', { flow: async () => 1 })
+    await untilTag(busy, 'COMPLETED.Completed')
     await untilTag(await create('flow'), 'COMPLETED.Completed')
     await stage.clock.advance(2_000)
-    expect(one.machine.broker.faults).toEqual([])
+    expect(enqueued).toBe(1)
+    await stage.drive(one.stop())
   })
 
   test('lets a run that sleeps long leave its process, and wakes it in another', async () => {
