@@ -19,6 +19,8 @@ FROM node:24-slim
 # tini, as process 1, passes signals on and collects the ended children of flows that run as processes.
 RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/*
 ENV NODE_ENV=production
+# What is kept on this machine: the gateway's read model, and the embedded broker where that is used.
+ENV CALLBOARD_HOME=/data
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist

@@ -6,6 +6,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { behavioursPage, testsTagged } from './docs/behaviours-page.ts'
+import { commandLinePage } from './docs/command-line-page.ts'
 import { errorsPage } from './docs/errors-page.ts'
 import { FAILURE_SCENARIOS } from './docs/failure-scenarios.ts'
 import { PREFECT_BEHAVIOURS } from './docs/prefect-behaviours.ts'
@@ -13,6 +14,7 @@ import { settingsPage } from './docs/settings-page.ts'
 
 /** What makes each generated page, by its path in the repository. */
 export const PAGES: ReadonlyMap<string, () => string> = new Map([
+  ['docs/reference/command-line.md', commandLinePage],
   ['docs/reference/errors.md', errorsPage],
   [
     'docs/reference/failure-scenarios.md',

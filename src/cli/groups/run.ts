@@ -8,6 +8,7 @@ import { CommandFailure } from '../exits.ts'
 import { host } from '../flows/index.ts'
 import { jsonObject, keyValue, several } from '../input/index.ts'
 import { type Colour, colourOf } from '../output/index.ts'
+import { watchHere } from '../watch/index.ts'
 
 export function runCommand(context: Context) {
   return new Command('run')
@@ -31,10 +32,7 @@ export function runCommand(context: Context) {
         { quiet: watch === true },
       )
       const { run } = await hosting.told('start')
-      if (watch === true) {
-        const { watchHere } = await import('../watch/watch-here.ts')
-        await watchHere(context, run)
-      }
+      if (watch === true) await watchHere(context, run)
       const { state, result } = await hosting.told('end')
       await hosting.ended
       if (json === true)

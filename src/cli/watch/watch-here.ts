@@ -2,7 +2,6 @@
 
 import { createClient } from '../../client/index.ts'
 import type { Context } from '../context.ts'
-import { startServer } from '../servers/index.ts'
 import { watchRun } from './watch-run.ts'
 
 export async function watchHere(context: Context, run: string): Promise<boolean> {
@@ -12,6 +11,7 @@ export async function watchHere(context: Context, run: string): Promise<boolean>
     serverStore: ':memory:',
     serverAccess: 'open',
   })
+  const { startServer } = await import('../servers/index.ts')
   await using server = await startServer({ deps: context.deps, settings, scheduler: false })
   const client = createClient({ url: server.gateway.url })
   try {

@@ -1,6 +1,5 @@
 /** Watches a run until it ends: drawn over itself on a terminal, line after line in a pipe. */
 
-import { createLogUpdate } from 'log-update'
 import { type GatewayClient, isOver, type LiveItem, RunFold } from '../../client/index.ts'
 import type { Context } from '../context.ts'
 import { clockText, colourOf, lineText, type Output, oneLine, spanText } from '../output/index.ts'
@@ -24,6 +23,7 @@ export async function watchRun(
 }
 
 async function draw({ out, deps }: Context, fold: RunFold, items: AsyncIterable<LiveItem>): Promise<void> {
+  const { createLogUpdate } = await import('log-update')
   const update = createLogUpdate(out.stdout)
   const { columns = 80, rows = 24 } = out.stdout
   let cancel = () => {}
