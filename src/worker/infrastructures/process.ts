@@ -65,7 +65,7 @@ export class CodeProcess implements Carrier {
     this.#child = child
     const { pid } = child
     if (pid !== undefined) guard.watch(pid) // (B2)
-    this.#to.on('error', () => {}) // its end is heard below
+    for (const pipe of this.#pipes) pipe.on('error', () => {}) // its end is heard below
     this.exited = new Promise((resolve) => {
       child.once('error', (error) => {
         if (pid === undefined) resolve({ is: 'error', error })
@@ -156,7 +156,11 @@ export class CodeProcess implements Carrier {
         : undefined,
     )
     await settlesWithin(this.#deps.clock, PIPES_MS, Promise.all(ends))
-    for (const pipe of [...readers, this.#to]) pipe.destroy()
+    for (const pipe of this.#pipes) pipe.destroy()
+  }
+
+  get #pipes(): readonly (Readable | Writable)[] {
+    return this.#child.stdio.filter((pipe) => pipe !== null && pipe !== undefined)
   }
 
   get #to(): Writable {

@@ -68,6 +68,18 @@ describe.each(APART)('code in a %s', PATIENCE, (kind) => {
   })
 })
 
+test(
+  'a thread in a call of native code cannot be ended: its run is cancelled all the same, and says so',
+  PATIENCE,
+  async () => {
+    await using stage = await infrastructureStage('thread')
+    const run = await stage.start('dying.ts:blocked', null, { graceMs: 100 })
+    await stage.untilLine(run, 'blocked')
+    await stage.signal(run, 'cancel')
+    expect((await stage.end(run)).last).toMatchObject({ s: 'CANCELLED.Cancelled', e: { abandoned: true } })
+  },
+)
+
 describe('code in a process', PATIENCE, () => {
   test('that is killed is told so, with all that it said before', async () => {
     await using stage = await infrastructureStage('process')

@@ -26,6 +26,13 @@ describe.each(KINDS)('code in: %s', { timeout: 60_000 }, (kind) => {
     expect(other.state.state.message).toMatch(/no flow 'not-there' in what 'flows\.ts:failing' loads/)
   })
 
+  test('calls another flow, which is a run of its own', async () => {
+    await using stage = await infrastructureStage(kind, { plan: { entrypoint: 'flows.ts:nesting' } })
+    const ended = await stage.end(await stage.startFlow('nesting'))
+    expect(resultOf(ended)).toBe(7)
+    expect([...ended.state.children.values()].map(({ flow }) => flow)).toEqual(['sum'])
+  })
+
   test('fails with the error that it throws', async () => {
     await using stage = await infrastructureStage(kind)
     const { state } = await stage.end(await stage.start('flows.ts:failing'))
