@@ -8,7 +8,8 @@
  * (Q1) At most one pull is open per lane and process, for one item. Whoever waits longest gets what comes.
  * (Q2) An item that comes when nobody waits is given back at once. Open pulls are taken back when a claim is aborted,
  *      before it resolves; when nobody has claimed for `LINGER_MS`; and when the broker stops.
- * (Q3) A lane with an open pull is empty as far as anybody knows, and is not swept.
+ * (Q3) A lane with an open pull is empty as far as anybody knows, and is not swept. Nor is one whose last item came just
+ *      now, when all others are empty: whoever takes items as they come then waits for the next one at once.
  */
 
 import type { Msg } from '@nats-io/transport-node'
@@ -38,6 +39,8 @@ export interface Lane {
   ready: Promise<void> | undefined
   /** (Q1) */
   open: Pull | undefined
+  /** When the server last said that there was nothing more, on the monotonic clock. */
+  emptyAt: number
   readonly waiters: Set<Waiter>
 }
 
@@ -64,6 +67,8 @@ const FORGOTTEN_AFTER_MS = 5_000
 /** A sweep that the server does not answer becomes the lane's open pull. */
 const SWEEP_MS = 1_000
 const LINGER_MS = 100
+/** So long a lane that had nothing more counts as empty: a turn or two of the event loop. */
+const FRESH_MS = 5
 const PAUSE_MS = 100
 /** Nothing there; its time is over. Any other status says that something is wrong with the consumer. */
 const ENDS: ReadonlySet<number> = new Set([404, 408])
@@ -90,7 +95,8 @@ export class Claims {
   lane(queue: string, priority: Priority, consumer: string, ensure: () => Promise<void>): Lane {
     const known = this.#lanes.get(consumer)
     if (known) return known
-    const nothing = { ready: undefined, open: undefined, waiters: new Set<Waiter>() }
+    const waiters = new Set<Waiter>()
+    const nothing = { ready: undefined, open: undefined, emptyAt: Number.NEGATIVE_INFINITY, waiters }
     const lane: Lane = { queue, priority, consumer, ensure, ...nothing }
     this.#lanes.set(consumer, lane)
     return lane
@@ -159,6 +165,8 @@ export class Claims {
   }
 
   async #sweepInOrder(waiter: Waiter): Promise<void> {
+    const freshAt = this.#link.deps.clock.monotonic() - FRESH_MS
+    if (waiter.lanes.every((lane) => lane.open !== undefined || lane.emptyAt >= freshAt)) return // (Q3)
     for (const lane of waiter.lanes) {
       if (!isWaiting(waiter)) return
       if (!lane.open) await this.#sweep(lane, waiter) // (Q3)
@@ -240,6 +248,7 @@ export class Claims {
     const delivery = deliveryOf(message.reply ?? '')
     if (!delivery) return false
     this.#released.delete(delivery.streamSequence)
+    lane.emptyAt = delivery.pending === 0 ? this.#link.deps.clock.monotonic() : Number.NEGATIVE_INFINITY
     const onRelease = () => this.#noteRelease(delivery.streamSequence, lane.queue)
     const item = hold(this.#link, lane, message, delivery, this.#claimTimeoutMs, onRelease)
     if (item) this.#offer(lane, item, preferred)
