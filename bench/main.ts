@@ -16,6 +16,7 @@ import { STANDS, type Stand, type StandName } from './lib/stands.ts'
 import { formatFigure } from './lib/table.ts'
 import { measureBroker } from './suites/broker.ts'
 import { measureEngine } from './suites/engine.ts'
+import { measureGateway } from './suites/gateway.ts'
 import { measureWorker } from './suites/worker.ts'
 
 /** A suite measures one stand and yields a row as soon as it has it. */
@@ -24,6 +25,7 @@ type Measure = (stand: Stand, quick: boolean) => AsyncIterable<Row>
 const SUITES: Readonly<Record<string, Measure>> = {
   broker: measureBroker,
   engine: measureEngine,
+  gateway: measureGateway,
   worker: measureWorker,
 }
 
