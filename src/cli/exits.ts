@@ -4,9 +4,9 @@ import { CommanderError } from '@commander-js/extra-typings'
 import { GatewayError } from '../client/index.ts'
 import { isCallboardError } from '../core/index.ts'
 
-export const DONE = 0
-export const FAILED = 1
-export const WRONG_USAGE = 2
+const DONE = 0
+const FAILED = 1
+const WRONG_USAGE = 2
 
 /** Ends the command with a message and a code. */
 export class CommandFailure extends Error {

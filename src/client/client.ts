@@ -43,7 +43,7 @@ export interface ClientOptions {
 }
 
 /** Deployments can be started besides. */
-export class Deployments extends Collection<Deployment, DeploymentInput> {
+class Deployments extends Collection<Deployment, DeploymentInput> {
   readonly #rest: Rest
 
   constructor(rest: Rest) {
@@ -57,7 +57,7 @@ export class Deployments extends Collection<Deployment, DeploymentInput> {
 }
 
 /** A key is shown once, when it is made. */
-export class ApiKeys {
+class ApiKeys {
   readonly #rest: Rest
   readonly #keys: Collection<ApiKey, ApiKeyInput>
 

@@ -72,7 +72,7 @@ function fieldsOf({ description, limit, infrastructure: type, env, memory: memor
   }
 }
 
-export function textsOf(values: Parameters): Record<string, string> {
+function textsOf(values: Parameters): Record<string, string> {
   return Object.fromEntries(
     Object.entries(values).map(([name, value]) => [
       name,

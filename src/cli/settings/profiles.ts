@@ -10,11 +10,11 @@ export interface Profiles {
 }
 
 /** The one that is there before anybody made one. */
-export const FIRST_PROFILE = 'default'
+const FIRST_PROFILE = 'default'
 
 const NONE: Profiles = { active: FIRST_PROFILE, profiles: { [FIRST_PROFILE]: {} } }
 
-export function profilesFile(home: string): string {
+function profilesFile(home: string): string {
   return join(home, 'profiles.json')
 }
 
