@@ -105,7 +105,7 @@ export class Projector {
       place.index = index
       if (record.k === 'created') run ??= this.#create(subject, record, rev)
       else if (run !== undefined) this.#record(run, record, place)
-      this.records++
+      if (record.k !== 'head') this.records++
     }
     if (run !== undefined) run.rev = rev
   }

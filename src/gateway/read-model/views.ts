@@ -3,6 +3,7 @@
 import {
   type CreatedRecord,
   type FlowContext,
+  flowChart,
   type StateTag,
   type TaskCreatedRecord,
   tagOf,
@@ -83,10 +84,35 @@ export function flowRunOf(
     recoveryCount,
     totalRunMs,
     taskRuns,
-    legalSignals: takenSignals({ tag: tagIn(state), context }, at),
+    legalSignals: [...signalsOf(tagIn(state), context, at)],
     ...(progress === undefined ? {} : { progress }),
     rev,
   }
+}
+
+/**
+ * The chart is asked once for each situation that it tells apart: whether the run is hosted, and who holds it. That there
+ * is no other is tested over any life of a run.
+ */
+const knownSignals = new Map<string, readonly string[]>()
+/** Code may give its terminal states names of its own. */
+const MOST_KNOWN = 1_000
+
+function signalsOf(tag: StateTag, context: FlowContext, at: number): readonly string[] {
+  const { hold, worker } = context
+  const situation = `${tag} ${worker === null} ${hold === null} ${hold?.by}`
+  const known = knownSignals.get(situation)
+  if (known !== undefined) return known
+  const signals = takenSignals({ tag, context }, at)
+  if (knownSignals.size >= MOST_KNOWN) knownSignals.clear()
+  knownSignals.set(situation, signals)
+  return signals
+}
+
+/** Whether it takes the signals that its code waits for by name. */
+export function takesNamed(state: StateView, context: FlowContext): boolean {
+  const probe = { type: 'SIGNAL', at: Date.parse(state.timestamp), name: '', by: { channel: '' } } as const
+  return flowChart.can({ tag: tagIn(state), context }, probe)
 }
 
 export function taskIdentity(run: string, record: TaskCreatedRecord): TaskIdentity {

@@ -17,7 +17,7 @@ import type {
 import type { Rev } from '../../../broker/index.ts'
 import { Conditions, phrase, type Query, query, Statements } from '../sql.ts'
 import { iso } from '../states.ts'
-import { flowRunOf, type RunIdentity } from '../views.ts'
+import { flowRunOf, type RunIdentity, takesNamed } from '../views.ts'
 import { afterPlace, limitOf, listOf, mapPage, type Place, pageUpTo } from './paging.ts'
 
 type RunColumns = {
@@ -75,7 +75,8 @@ export class RunQueries {
     const row = this.#one.get(id)
     if (row === undefined) return undefined
     const run = runOf(row)
-    const awaited = run.endTime === undefined ? this.#waits.all(row.no).map(({ signal }) => signal) : []
+    const context = JSON.parse(row.context) as FlowContext
+    const awaited = takesNamed(run.state, context) ? this.#waits.all(row.no).map(({ signal }) => signal) : []
     return { ...run, legalSignals: [...run.legalSignals, ...awaited] }
   }
 
