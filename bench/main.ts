@@ -17,6 +17,7 @@ import { formatFigure } from './lib/table.ts'
 import { measureBroker } from './suites/broker.ts'
 import { measureEngine } from './suites/engine.ts'
 import { measureGateway } from './suites/gateway.ts'
+import { measureSdk } from './suites/sdk.ts'
 import { measureWorker } from './suites/worker.ts'
 
 /** A suite measures one stand and yields a row as soon as it has it. */
@@ -26,6 +27,7 @@ const SUITES: Readonly<Record<string, Measure>> = {
   broker: measureBroker,
   engine: measureEngine,
   gateway: measureGateway,
+  sdk: measureSdk,
   worker: measureWorker,
 }
 

@@ -1,0 +1,140 @@
+/**
+ * What user code pays: the same step as in the engine's sequence, called as a task of a flow through the SDK, and one task
+ * mapped over many elements.
+ */
+
+import { silentLogger, systemDeps } from '../../src/core/index.ts'
+import { createEngine, type Engine, useEngine } from '../../src/sdk/index.ts'
+import { flow, task } from '../../src/sdk/public.ts'
+import { STEP_RESULT } from '../lib/floor-runs.ts'
+import type { Floor } from '../lib/floors.ts'
+import type { Row, Target } from '../lib/results.ts'
+import type { Stand } from '../lib/stands.ts'
+import { median, quantile } from '../lib/stats.ts'
+
+interface Size {
+  readonly steps: number
+  readonly times: number
+  readonly mapped: number
+}
+
+const SIZES: Readonly<Record<'full' | 'quick', Size>> = {
+  full: { steps: 2_000, times: 3, mapped: 100_000 },
+  quick: { steps: 200, times: 2, mapped: 5_000 },
+}
+
+/** Steps in a row before it is the floor's turn. */
+const BLOCK = 10
+
+/** Milliseconds a step; `cpu` in microseconds of this process. */
+interface Block {
+  readonly ours: number
+  readonly floor: number
+  readonly cpu: number
+}
+
+const add = task('bench-add', async (i: number, sum: number) => ({ i, v: sum + i }))
+const noop = task('bench-noop', async (i: number) => i)
+
+/** Measures one stand, a row at a time. */
+export async function* measureSdk(stand: Stand, quick: boolean): AsyncGenerator<Row> {
+  const size = SIZES[quick ? 'quick' : 'full']
+  const engine = engineOn(stand)
+  await engine.life.start()
+  const release = useEngine(engine)
+  try {
+    await walk(stand.floor, 200)
+    const blocks: Block[] = []
+    for (let i = 0; i < size.times; i++) blocks.push(...(await walk(stand.floor, size.steps)))
+    yield stepRow(blocks, stand)
+    yield await mapRow(size.mapped)
+  } finally {
+    release()
+    await engine.life.stop()
+  }
+}
+
+function engineOn({ broker }: Stand): Engine {
+  const deps = { ...systemDeps(), logger: silentLogger }
+  return createEngine({
+    env: {
+      deps,
+      broker,
+      settings: {
+        logPrints: false,
+        keepLevel: 'info',
+        graceMs: 5_000,
+        lateAfterMs: 60_000,
+        maxRecoveries: 3,
+        taskRetries: 0,
+        queue: 'bench-sdk',
+        uiUrl: undefined,
+      },
+    },
+  })
+}
+
+/** One run of so many steps. The floor's turns are taken inside it, so that whatever slows the machine slows both. */
+async function walk(floor: Floor | undefined, steps: number): Promise<Block[]> {
+  const write = floor?.lane(STEP_RESULT)
+  const blocks: Block[] = []
+  const walking = flow({ name: `bench-walk-${++walks}` }, async () => {
+    let sum = 0
+    for (let step = 0; step < steps; step += BLOCK) {
+      const used = process.cpuUsage()
+      const began = performance.now()
+      for (let i = step; i < step + BLOCK; i++) sum = (await add(i, sum)).v
+      const between = performance.now()
+      const { user, system } = process.cpuUsage(used)
+      if (write) for (let i = 0; i < BLOCK; i++) await write()
+      const floorMs = (performance.now() - between) / BLOCK
+      blocks.push({ ours: (between - began) / BLOCK, floor: floorMs, cpu: (user + system) / BLOCK })
+    }
+    return sum
+  })
+  const sum = await walking()
+  if (sum !== (steps * (steps - 1)) / 2) throw new Error(`${steps} steps came to ${sum}.`)
+  return blocks
+}
+
+let walks = 0
+
+function stepRow(blocks: readonly Block[], { broker, floor }: Stand): Row {
+  const cpu = Math.round(median(blocks.map((block) => block.cpu)))
+  const row: Row = {
+    workload: 'W1s step through the SDK',
+    unit: 'ms',
+    value: median(blocks.map(({ ours }) => ours)),
+    note: `${cpu} µs of processor a step`,
+  }
+  if (floor === undefined) return row
+  const ratios = blocks.map((block) => block.ours / block.floor)
+  const target = targetOf(broker.capabilities)
+  return {
+    ...row,
+    floor: { name: floor.name, value: median(blocks.map((block) => block.floor)) },
+    ratio: median(ratios),
+    spread: [quantile(ratios, 0.1), quantile(ratios, 0.9)],
+    ...(target === undefined ? {} : { target }),
+  }
+}
+
+function targetOf({ driver, durability }: Stand['broker']['capabilities']): Target | undefined {
+  if (driver === 'nats') return { kind: 'times', atMost: 1.4 }
+  return durability === 'power' ? { kind: 'times', atMost: 1.7 } : { kind: 'most', atMost: 0.15 }
+}
+
+async function mapRow(elements: number): Promise<Row> {
+  const used = process.cpuUsage()
+  const began = performance.now()
+  const list = Array.from({ length: elements }, (_, i) => i)
+  await flow('bench-map', async () => (await noop.map(list)).length)()
+  const ms = performance.now() - began
+  const { user, system } = process.cpuUsage(used)
+  return {
+    workload: `W2s map of ${elements.toLocaleString('en')} no-op tasks`,
+    unit: '/s',
+    value: (elements / ms) * 1_000,
+    note: `${Math.round((user + system) / elements)} µs of processor a task`,
+  }
+}
