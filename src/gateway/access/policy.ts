@@ -15,6 +15,6 @@ export function isOpenAt(host: string, mode: AccessMode, hasKeys: boolean): bool
   if (isOpen || hasKeys) return isOpen
   throw new CallboardError(
     'CB_E_KEYS_NEEDED',
-    `The gateway does not listen on ${host}: others could reach it there, and there is no API key yet. Make one with "callboard api-key create", listen on 127.0.0.1, or say --insecure if something else keeps strangers out.`,
+    `The gateway does not listen on ${host}: others could reach it there, and there is no API key yet. Make one with "callboard api-key create <name> --scope admin --at-broker", listen on 127.0.0.1, or say --insecure if something else keeps strangers out.`,
   )
 }
