@@ -89,11 +89,11 @@ export const PREFECT_BEHAVIOURS: readonly Behaviour[] = [
   { n: 48, what: 'Task runs and child runs of a cancelled run are cancelled; ended ones are left alone' },
   { n: 49, what: 'A run that stays Cancelling past its time is Cancelled by the scheduler, once' },
   { n: 50, what: 'Whoever carries out cancellations survives a lost connection' },
-  { n: 51, what: 'An interrupt in task or flow code crashes the run', instead: WORKER },
+  { n: 51, what: 'An interrupt in task or flow code crashes the run' },
   { n: 52, what: 'An exception after the user’s code has ended does not crash the run' },
   { n: 53, what: 'A failed start or a non-zero exit crashes the run with a hint' },
   { n: 54, what: 'Crashed, Cancelling and Paused are rejected on an ended run' },
-  { n: 55, what: 'Cancellation hooks run only when cancelling, crash hooks in both cases', instead: WORKER },
+  { n: 55, what: 'Cancellation hooks run only when cancelling, crash hooks in both cases' },
   {
     n: 56,
     what: 'Heartbeats only while running',

@@ -166,7 +166,16 @@ export interface HostPort {
 }
 
 /** Why the code must go. `ended`: its run, or its attempt, has come to an end that it need not have heard of. */
-export type LeaveReason = 'cancelled' | 'suspended' | 'parked' | 'fenced' | 'draining' | 'timed-out' | 'ended'
+export type LeaveReason =
+  | 'cancelled'
+  | 'suspended'
+  | 'parked'
+  | 'fenced'
+  | 'draining'
+  | 'timed-out'
+  | 'ended'
+  /** It has crashed, and what is left of it may still run its hooks. */
+  | 'crashed'
 
 /** A run's code, as the host sees it. */
 export interface RunningCode {

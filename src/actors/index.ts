@@ -42,7 +42,7 @@ export { flowChart, flowMachine } from './flow-chart.ts'
 export { GRACE_MARGIN_MS } from './flow-plans.ts'
 export { applyRecords, beginRun, dehydrate, type EntryMeta, foldEntry, hydrate, openTasks } from './fold.ts'
 export { type Begun, createHost, type Host, type HostOptions, type HostSettings } from './host.ts'
-export { type InlineFlow, inlineRunner, type Program } from './inline-runner.ts'
+export { type InlineCode, type InlineFlow, inlineRunner, type Program } from './inline-runner.ts'
 export { checkInput, type InputVerdict } from './input.ts'
 export {
   type Answer,

@@ -16,8 +16,18 @@ export interface InlineFlow {
   readonly interpret?: Interpret
 }
 
+/** Code that is in this process: its hooks can be waited for. */
+export interface InlineCode extends RunningCode {
+  /** Resolves when no hook of its runs. */
+  hooked(): Promise<void>
+}
+
+export interface InlineRunner extends Runner {
+  start(...started: Parameters<Runner['start']>): Promise<InlineCode>
+}
+
 /** A runner for these flows, by name. */
-export function inlineRunner(deps: Deps, flows: ReadonlyMap<string, InlineFlow>): Runner {
+export function inlineRunner(deps: Deps, flows: ReadonlyMap<string, InlineFlow>): InlineRunner {
   return {
     kind: 'inline',
     serves: (flow) => flows.has(flow),
@@ -28,12 +38,12 @@ export function inlineRunner(deps: Deps, flows: ReadonlyMap<string, InlineFlow>)
           'CB_E_FLOW_UNKNOWN',
           `There is no flow ${quote(start.flow)} in this process. Register it, or let a worker that has it take the run.`,
         )
-      return new InlineCode(deps, flow, start, host)
+      return new RunningInline(deps, flow, start, host)
     },
   }
 }
 
-class InlineCode implements RunningCode {
+class RunningInline implements InlineCode {
   readonly ended: Promise<BodyOutcome>
   readonly gone: Promise<void>
   readonly #session: RunSession
@@ -46,6 +56,10 @@ class InlineCode implements RunningCode {
 
   leave(reason: LeaveReason): void {
     this.#session.leave(reason)
+  }
+
+  hooked(): Promise<void> {
+    return this.#session.unheld()
   }
 
   /** Nothing in one's own process can be stopped by force: what still runs is fenced and left to itself. */

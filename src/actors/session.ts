@@ -108,6 +108,7 @@ export class RunSession {
   #held = 0
   #unanswered = 0
   #whenQuiet: (() => void)[] = []
+  readonly #whenUnheld: (() => void)[] = []
 
   constructor(start: RunStart, host: HostPort, deps: Deps) {
     this.start = start
@@ -246,9 +247,18 @@ export class RunSession {
     this.#held++
     const settled = () => {
       this.#held--
+      this.#tellUnheld()
       this.#tellQuiet()
     }
     work.then(settled, settled)
+  }
+
+  /** Resolves when no hook runs. */
+  unheld(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#whenUnheld.push(resolve)
+      this.#tellUnheld()
+    })
   }
 
   /** Whether no body and no hook runs, and the code has ended, or after `leave` waits for answers that never come. */
@@ -314,6 +324,10 @@ export class RunSession {
         (error) => answered(() => reject(error)),
       )
     })
+  }
+
+  #tellUnheld(): void {
+    if (this.#held === 0) for (const resolve of this.#whenUnheld.splice(0)) resolve()
   }
 
   #tellQuiet(): void {

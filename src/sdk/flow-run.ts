@@ -211,12 +211,15 @@ class FlowExecution {
     return this.#session.start.failures < (this.#flow.options.retries ?? 0)
   }
 
+  /** What is to be heard of by code that is not to go on. */
   #leaving(): void {
     const reason = this.#session.signal.reason as LeaveReason
-    if (reason !== 'cancelled') return
-    const cancelling = this.#stateNow('CANCELLING', 'Cancelling')
-    const hooks = () => this.#hooks('onCancellation', this.#flow.options.onCancellation, cancelling)
-    this.#session.hold(this.#inScope(hooks))
+    const { onCancellation, onCrashed } = this.#flow.options
+    const told = (kind: string, hooks: Hook | readonly Hook[] | undefined, state: State) =>
+      this.#session.hold(this.#inScope(() => this.#hooks(kind, hooks, state)))
+    if (reason === 'cancelled')
+      told('onCancellation', onCancellation, this.#stateNow('CANCELLING', 'Cancelling'))
+    else if (reason === 'crashed') told('onCrashed', onCrashed, this.#stateNow('CRASHED', 'Crashed'))
   }
 
   #hooks(kind: string, hooks: Hook | readonly Hook[] | undefined, state: State): Promise<void> {

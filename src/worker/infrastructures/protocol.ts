@@ -52,6 +52,8 @@ export type ToCode =
   | { readonly m: 'answer'; readonly id: number; readonly out: HostCalls[keyof HostCalls]['out'] }
   | { readonly m: 'refusal'; readonly id: number; readonly failure: Failure }
   | { readonly m: 'leave'; readonly reason: LeaveReason }
+  /** It counts as crashed: it may still run its hooks. */
+  | { readonly m: 'crash'; readonly message: string }
 
 /** Throws, with its text, what is no message. */
 export function parseFromCode(text: string): FromCode {

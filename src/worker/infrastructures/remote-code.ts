@@ -41,6 +41,8 @@ type Printed = Extract<FromCode, { m: 'print' }>
 
 /** A signal to the code may be there before the one to its worker. */
 const SIGNAL_MS = 1_000
+/** What the hooks of code that has crashed may take, and a little more. */
+const HOOKS_MS = 6_000
 /** Lines of standard error that a crash is told with. */
 const TAIL_LINES = 20
 const TAIL_CHARS = 500
@@ -75,6 +77,8 @@ class RemoteCode implements RunningCode {
   readonly #gone = Promise.withResolvers<void>()
   #carrier: Carrier | undefined
   #asking: Timer | undefined
+  /** What it will have crashed of, whatever ends it. */
+  #doom: string | undefined
   #hasEnded = false
   #hasLeft = false
 
@@ -173,9 +177,9 @@ class RemoteCode implements RunningCode {
     const { deps, isStopping } = this.#options
     const look = () => {
       if (this.#hasLeft || this.#hasEnded || isStopping?.() === true) return
-      const message = explainExit({ kind: this.#kind, exit: { is: 'signal', signal }, stderr: [] })
-      void this.#tellEnd({ is: 'crashed', message, details: { signal } })
-      void this.#carrier?.kill()
+      this.#doom = explainExit({ kind: this.#kind, exit: { is: 'signal', signal }, stderr: [] })
+      this.#send({ m: 'crash', message: this.#doom })
+      this.#asking = deps.clock.setTimer(HOOKS_MS, () => void this.#carrier?.kill(), { ref: false })
     }
     this.#asking ??= deps.clock.setTimer(SIGNAL_MS, look, { ref: false })
   }
@@ -245,7 +249,7 @@ class RemoteCode implements RunningCode {
     this.#gone.resolve() // (R3)
     const circumstances = { kind: this.#kind, exit, memoryMb: this.#plan.memoryMb, stderr: this.#tail }
     const details = exit.is === 'error' ? {} : { [exit.is]: exit.is === 'code' ? exit.code : exit.signal }
-    void this.#tellEnd({ is: 'crashed', message: explainExit(circumstances), details })
+    void this.#tellEnd({ is: 'crashed', message: this.#doom ?? explainExit(circumstances), details })
   }
 
   #withDetails(outcome: Extract<BodyOutcome, { is: 'crashed' }>): BodyOutcome {

@@ -25,7 +25,7 @@ describe.each(APART)('code in a %s', PATIENCE, (kind) => {
     expect(last.e).not.toHaveProperty('abandoned')
   })
 
-  test('that exits is told with its exit code and its last words', async () => {
+  test('[prefect 51] that exits is told with its exit code and its last words', async () => {
     await using stage = await infrastructureStage(kind)
     const ended = await endOf(stage, 'dying.ts:exits')
     expect(ended.state.state.message).toBe(
@@ -58,6 +58,7 @@ describe.each(APART)('code in a %s', PATIENCE, (kind) => {
     expect(ended.state.state.message).toMatch(reason)
     expect(ended.lines[0]).toMatch(/^warn flow: RangeError: nobody/)
     expect(ended.lines[1]).toMatch(/dying\.ts/)
+    expect(ended.lines.at(-1)).toBe('info flow: crash hook')
   })
 
   test('dies alone: the next run of the same worker does well', async () => {
@@ -98,12 +99,13 @@ describe('code in a process', PATIENCE, () => {
     expect(ended.lines).toContain('info flow: half a line')
   })
 
-  test('that somebody else asks to end is told so', async () => {
+  test('[prefect 55] that somebody else asks to end is told so; its crash hooks run, those of a cancellation do not', async () => {
     await using stage = await infrastructureStage('process')
-    const run = await stage.start('flows.ts:pidThenWait')
+    const run = await stage.start('dying.ts:waits')
     const pid = Number((await stage.untilLine(run, 'pid ')).replace(/^.*pid /, ''))
     process.kill(pid, 'SIGTERM')
-    const { state } = await stage.end(run)
+    const { lines, state } = await stage.end(run)
+    expect(lines.slice(1)).toEqual(['info flow: crash hook'])
     expect(state.state.message).toBe(
       'The process was told to end (SIGTERM), by something other than its worker.',
     )

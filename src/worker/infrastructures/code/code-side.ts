@@ -9,7 +9,7 @@
  */
 
 import { isMainThread } from 'node:worker_threads'
-import { inlineRunner, type RunningCode } from '../../../actors/index.ts'
+import { type InlineCode, inlineRunner } from '../../../actors/index.ts'
 import { assertNever, CallboardError, type Deps, messageOf, systemDeps } from '../../../core/index.ts'
 import { type Environment, inlineFlow } from '../../../sdk/index.ts'
 import type { CodePlan } from '../carrier.ts'
@@ -29,6 +29,8 @@ export interface Wire {
 
 type Start = Extract<ToCode, { m: 'start' }>
 
+/** How long the hooks of code that has crashed may take. */
+const HOOKS_MS = 5_000
 /** How long the end waits for a connection to close. */
 const CLOSE_MS = 500
 
@@ -37,10 +39,11 @@ export class CodeSide {
   readonly #calls: Calls
   readonly #speech: Speech
   readonly #deps = systemDeps()
-  #code: RunningCode | undefined
+  #code: InlineCode | undefined
   #env: Environment | undefined
   #hasLeft = false
   #hasEnded = false
+  #isCrashing = false
 
   constructor(wire: Wire) {
     this.#wire = wire
@@ -78,6 +81,9 @@ export class CodeSide {
         if (this.#code === undefined) this.#exit(0)
         else this.#code.leave(message.reason)
         return
+      case 'crash':
+        void this.#crash(message.message)
+        return
       default:
         assertNever(message)
     }
@@ -102,7 +108,7 @@ export class CodeSide {
     }
     const { ended, gone } = this.#code
     void ended.then((outcome) => {
-      if (this.#hasLeft) return
+      if (this.#hasLeft || this.#isCrashing) return
       this.#tellEnd({ m: 'ended', outcome })
       this.#exit(0)
     })
@@ -119,13 +125,22 @@ export class CodeSide {
         : 'nothing caught an error'
     this.#shout(error)
     const name = error instanceof Error ? `${error.name}: ` : ''
-    this.#crashed(`The code was ended, as ${what}: ${name}${messageOf(error)}`)
+    void this.#crash(`The code was ended, as ${what}: ${name}${messageOf(error)}`)
   }
 
   /** As Node would: with its stack, to standard error. */
   #shout(error: unknown): void {
     const stack = error instanceof Error ? error.stack : undefined
     if (stack !== undefined) this.#speech.print('stderr', `${stack}\n`)
+  }
+
+  /** Its hooks run, as far as they get, and then it is over. */
+  async #crash(message: string): Promise<void> {
+    if (this.#isCrashing) return
+    this.#isCrashing = true
+    this.#code?.leave('crashed')
+    await settlesWithin(this.#deps.clock, HOOKS_MS, this.#code?.hooked() ?? Promise.resolve())
+    this.#crashed(message)
   }
 
   #crashed(message: string): void {
