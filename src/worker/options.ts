@@ -16,7 +16,7 @@ export interface WorkerOptions {
   readonly catalog?: Catalog
   /** Default `default`, which is made when it is not there. */
   readonly pool?: string | undefined
-  /** Work queues of the pool. Default: all of them, also those that come later. */
+  /** Work queues of the pool. Default, or when none is named: all of them, also those that come later. */
   readonly queues?: readonly string[] | undefined
   /** Runs whose code may be busy at the same time; one that only waits does not count. Default 10. */
   readonly limit?: number | undefined

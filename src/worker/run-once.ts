@@ -1,7 +1,7 @@
 /** When a worker that takes what there is, and nothing more, has done so. */
 
 import type { Queue } from '../broker/index.ts'
-import { type Deps, isRetryable, sleep } from '../core/index.ts'
+import { type Deps, isCallboardError, isRetryable, sleep } from '../core/index.ts'
 
 export interface OnceOptions {
   readonly queue: Queue
@@ -10,6 +10,8 @@ export interface OnceOptions {
   readonly isIdle: () => boolean
   /** Calls back when `isIdle` may have changed. */
   readonly onChange: (handler: () => void) => () => void
+  /** The worker ends for another reason. */
+  readonly signal: AbortSignal
 }
 
 /** What is on its way from a queue to its claimer is in neither: it is there after this. */
@@ -17,24 +19,28 @@ const SETTLE_MS = 500
 
 /** Resolves when nothing waits in the queues and the worker is idle, and both were so a moment before. */
 export async function untilNothingWaits(options: OnceOptions): Promise<void> {
-  const { deps, isIdle } = options
-  for (;;) {
+  const { deps, isIdle, signal } = options
+  let wasSo = false
+  while (!signal.aborted) {
     await untilIdle(options)
-    if (await isEmpty(options)) {
-      await sleep(deps.clock, SETTLE_MS)
-      if (isIdle() && (await isEmpty(options))) return
-    } else await sleep(deps.clock, SETTLE_MS)
+    const isSo = (await isEmpty(options)) && isIdle()
+    if (isSo && wasSo) return
+    wasSo = isSo
+    await sleep(deps.clock, SETTLE_MS, signal).catch(() => {})
   }
 }
 
-function untilIdle({ isIdle, onChange }: OnceOptions): Promise<void> {
+function untilIdle({ isIdle, onChange, signal }: OnceOptions): Promise<void> {
   return new Promise((resolve) => {
-    if (isIdle()) return resolve()
-    const stop = onChange(() => {
-      if (!isIdle()) return
+    const look = () => {
+      if (!isIdle() && !signal.aborted) return
       stop()
+      signal.removeEventListener('abort', look)
       resolve()
-    })
+    }
+    const stop = onChange(look)
+    signal.addEventListener('abort', look)
+    look()
   })
 }
 
@@ -43,7 +49,7 @@ async function isEmpty({ deps, queue, queues }: OnceOptions): Promise<boolean> {
     const depths = await Promise.all(queues().map((name) => queue.depth(name)))
     return depths.every((depth) => depth === 0)
   } catch (error) {
-    if (!isRetryable(error)) throw error
+    if (!isRetryable(error) && !isCallboardError(error, 'CB_E_STOPPED')) throw error
     deps.logger.debug({ error }, 'the queues cannot be looked at now; it is tried again')
     return false
   }

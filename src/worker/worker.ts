@@ -69,6 +69,7 @@ class PoolWorker {
   #queues: readonly WorkQueue[] = []
   #health: HealthEndpoint | undefined
   #opened = new AsyncDisposableStack()
+  readonly #ending = new AbortController()
 
   constructor(options: WorkerOptions) {
     const { broker, deps, settings } = options
@@ -156,6 +157,7 @@ class PoolWorker {
 
   async stop(): Promise<void> {
     this.#phase = 'stopping'
+    this.#ending.abort()
     const { hosted } = this.#host
     const { drainMs = DEFAULT_DRAIN_MS } = this.#options
     this.#deps.logger.info(
@@ -208,12 +210,12 @@ class PoolWorker {
 
   /** (W1) */
   #serve(): void {
-    const { queues: named } = this.#options
+    const { queues: named = [] } = this.#options
     const pool = this.#view.pool(this.#pool)
     const isOpen = pool !== undefined && !pool.paused
     const wanted = this.#view
       .queuesOf(this.#pool)
-      .filter(({ name, paused }) => isOpen && !paused && named?.includes(name) !== false)
+      .filter(({ name, paused }) => isOpen && !paused && (named.length === 0 || named.includes(name)))
     const isSame = wanted.map(queueId).join() === this.#queues.map(queueId).join()
     if (isSame) return
     this.#queues = wanted
@@ -253,10 +255,11 @@ class PoolWorker {
       queue: this.#options.broker.queue,
       deps: this.#deps,
       queues,
-      isIdle: () => this.#host.isIdle || this.#phase !== 'started',
+      isIdle: () => this.#host.isIdle,
       onChange: (handler) => this.onChange(handler),
+      signal: this.#ending.signal,
     })
-    this.#done.resolve()
+    if (!this.#ending.signal.aborted) this.#done.resolve()
   }
 
   #look() {

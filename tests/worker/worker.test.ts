@@ -313,6 +313,16 @@ describe('the end of a worker', () => {
     for (const run of runs) expect((await stage.stateOf(run)).flow.tag).toBe('COMPLETED.Completed')
   })
 
+  test('that runs once comes also before that, when it is stopped', async () => {
+    await stage.deploy('door')
+    await startDoors('a')
+    const worker = await stage.worker({ runOnce: true, drainMs: 100 })
+    await untilCame((came) => came.length === 1)
+    await worker.stop()
+    await worker.done
+    openDoor('a')
+  })
+
   test('that runs once comes at once when there is nothing', async () => {
     const worker = await stage.worker({ runOnce: true })
     await worker.done
