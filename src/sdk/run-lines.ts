@@ -19,7 +19,7 @@ export class RunLines implements RunLogger {
   readonly #logger: Logger
   readonly #keeper: LineSink
   readonly #deps: Deps
-  readonly #task: string | undefined
+  readonly #task: { readonly id: string; readonly name: string } | undefined
 
   constructor(
     options: { readonly deps: Deps; readonly logger: Logger; readonly keeper: LineSink },
@@ -27,8 +27,8 @@ export class RunLines implements RunLogger {
   ) {
     this.#deps = options.deps
     this.#keeper = options.keeper
-    this.#logger = task === undefined ? options.logger : options.logger.child({ taskRun: task.name })
-    this.#task = task?.id
+    this.#logger = options.logger
+    this.#task = task
   }
 
   debug(message: string, facts: object = {}): void {
@@ -55,16 +55,21 @@ export class RunLines implements RunLogger {
     options: { readonly keep?: boolean } = {},
   ): void {
     if (options.keep === true) this.#said(level, message, facts)
-    else this.#logger[level](facts, message)
+    else this.#log(level, message, facts)
   }
 
   #said(level: LogLevel, message: string, facts: object): void {
-    this.#logger[level](facts, message)
+    this.#log(level, message, facts)
     this.#keeper.keep({
       at: this.#deps.clock.now(),
       level,
       message: cutLine(message),
-      ...(this.#task === undefined ? {} : { task: this.#task }),
+      ...(this.#task === undefined ? {} : { task: this.#task.id }),
     })
+  }
+
+  /** A logger of each task run's own would cost more than most task runs say. */
+  #log(level: LogLevel, message: string, facts: object): void {
+    this.#logger[level](this.#task === undefined ? facts : { taskRun: this.#task.name, ...facts }, message)
   }
 }
