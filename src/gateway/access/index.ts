@@ -11,7 +11,6 @@ export {
   demand,
   demandRun,
   demandUnbound,
-  has,
   isUnbound,
   mayTouch,
   nameOf,

@@ -57,7 +57,7 @@ export function senderOf(principal: Principal, channel: string, address: string)
   return { channel, address, ...(name === undefined ? {} : { principal: name }) }
 }
 
-export function has(principal: Principal, scope: Scope): boolean {
+function has(principal: Principal, scope: Scope): boolean {
   if (principal.is === 'anybody') return true
   return principal.scopes.includes(scope) || principal.scopes.includes('admin')
 }

@@ -89,7 +89,7 @@ async function untroubled(stage: Stage, gateway: TestGateway, run: string) {
 }
 
 describe('a client that is cut off again and again', () => {
-  test('has every event of a busy run once and in order [scenario: socket cut]', {
+  test('has every event of a busy run once and in order', {
     timeout: 120_000,
   }, async () => {
     await using stage = await openStage()
@@ -101,7 +101,7 @@ describe('a client that is cut off again and again', () => {
     expect(told.events).toEqual(await untroubled(stage, gateway, run))
   })
 
-  test('and whose gateway is replaced meanwhile by one that knows nothing, has the same', {
+  test('and whose gateway is replaced meanwhile by one that knows nothing, has the same [scenario 38]', {
     timeout: 120_000,
   }, async () => {
     await using stage = await openStage()
@@ -165,7 +165,7 @@ describe('a client that does not read', () => {
     expect(slow.events()).toEqual(quick.events())
   })
 
-  test('for long is told where its gap begins and ends, and what holds after it', {
+  test('for long is told where its gap begins and ends, and what holds after it [scenario 39]', {
     timeout: 120_000,
   }, async () => {
     await using stage = await openStage()
