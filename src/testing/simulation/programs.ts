@@ -297,8 +297,9 @@ const PROGRAMS = {
   slow: {
     flow: (stage) => ({
       async program(run) {
+        // More than one: a machine that is frozen makes a later try too slow as well.
         const settled = await run.taskState(
-          { task: 'slow', timeoutMs: 100, retry: { retries: 1, delayMs: 50 } },
+          { task: 'slow', timeoutMs: 100, retry: { retries: 5, delayMs: 50 } },
           async (context) => {
             await body(stage, run, 'slow-0', () => 0)(context)
             if (context.attempt === 1) await sleep(stage.deps.clock, 10_000)

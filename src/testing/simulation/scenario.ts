@@ -11,9 +11,10 @@ export interface PlannedRun {
   readonly cuesAtMs: readonly number[]
 }
 
-export type MishapKind = 'crash' | 'freeze' | 'cut' | 'skew'
+/** `outage`: the broker is away for everybody. */
+export type MishapKind = 'crash' | 'freeze' | 'cut' | 'outage' | 'skew'
 
-/** Something happens to a machine, between two steps of the world. */
+/** Something happens to a machine, or to all of them, between two steps of the world. */
 export interface Mishap {
   readonly kind: MishapKind
   /** The step after which it happens; steps are functions that the clock runs. */
@@ -48,7 +49,7 @@ export function scenarioOf(seed: number): Scenario {
     }
   })
   const calm = random.next() < 0.2
-  const kinds: readonly MishapKind[] = ['crash', 'crash', 'freeze', 'cut', 'skew']
+  const kinds: readonly MishapKind[] = ['crash', 'crash', 'freeze', 'cut', 'outage', 'skew']
   const mishaps = calm
     ? []
     : Array.from({ length: below(5) }, (): Mishap => {

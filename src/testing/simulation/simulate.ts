@@ -49,6 +49,8 @@ export interface SimulationOptions {
 
 /** A scenario that is not over by then is stuck. */
 const LIMIT_MS = 15 * 60_000
+/** After an outage each machine is back so much later than the one before. */
+const LATER_BACK_MS = 700
 /** A process that did not come up is started again after this. */
 const SUPERVISOR_MS = 1_000
 /** What may still be on its way when the last run has ended gets this long. */
@@ -182,6 +184,10 @@ class Cluster {
       case 'cut':
         machine.cut(forMs)
         return
+      case 'outage':
+        // Everybody comes back in their own time.
+        for (const [i, each] of this.#machines.entries()) each.cut(forMs + i * LATER_BACK_MS)
+        return
       case 'skew':
         machine.skew(forMs)
     }
@@ -224,7 +230,7 @@ function misdeeds({ mishaps }: Scenario, ledger: Ledger): string[] {
       ({ run, body, machine }) =>
         `run ${run}: ${machine} ran ${body} again although its result was in the log`,
     )
-  const mayExceed = mishaps.some(({ kind }) => kind === 'freeze' || kind === 'cut')
+  const mayExceed = mishaps.some(({ kind }) => kind === 'freeze' || kind === 'cut' || kind === 'outage')
   const most = ledger.most(SIM_LIMIT)
   return !mayExceed && most > SIM_SLOTS
     ? [...again, `${most} bodies held the ${SIM_SLOTS} slots of ${SIM_LIMIT}`]
