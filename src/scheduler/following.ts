@@ -130,7 +130,11 @@ export class SharedFollowing {
     const byPartition = new Map(followers.map((follower) => [follower.partition, follower]))
     const from = this.#oldest(followers)
     const partitions = byPartition.size === PARTITIONS ? 'all' : new Set(byPartition.keys())
-    return this.#log.follow({ partitions }, from ?? 'start', (entries) => this.#hand(byPartition, entries))
+    let before: Cursor | undefined
+    return this.#log.follow({ partitions }, from ?? 'start', async (entries) => {
+      await this.#hand(byPartition, entries, before)
+      before = entries.at(-1)?.cursor
+    })
   }
 
   /** Undefined when one of them has none. */
@@ -143,34 +147,40 @@ export class SharedFollowing {
     return oldest
   }
 
-  async #hand(followers: ReadonlyMap<number, Follower>, entries: readonly Entry[]): Promise<void> {
+  /**
+   * Hot. `before` is where the batch before this one ended: who stands there has seen none of these. Comparing positions is
+   * work, and hardly ever needed beyond that.
+   */
+  async #hand(
+    followers: ReadonlyMap<number, Follower>,
+    entries: readonly Entry[],
+    before: Cursor | undefined,
+  ): Promise<void> {
     const shares = new Map<Follower, Entry[]>()
     for (const entry of entries) {
       const follower = followers.get(partitionOf(entry.subject))
       if (!follower || !this.#isServed(follower)) continue
-      if (follower.cursor !== undefined && this.#log.compare(entry.cursor, follower.cursor) <= 0) continue // (W1)
+      const { cursor } = follower
+      const mayHaveSeen = cursor !== undefined && cursor !== before
+      if (mayHaveSeen && this.#log.compare(entry.cursor, cursor) <= 0) continue // (W1)
       const share = shares.get(follower)
       if (share) share.push(entry)
       else shares.set(follower, [entry])
     }
-    const handled = await Promise.allSettled([...shares].map(([follower, share]) => follower.handle(share)))
-    for (const each of handled) if (each.status === 'rejected') throw each.reason
+    await handOut(shares)
     const last = entries.at(-1)?.cursor
-    if (last !== undefined) this.#reached(followers.values(), last)
+    if (last !== undefined) this.#reached(followers.values(), last, before)
   }
 
-  /**
-   * Hot: for every batch, all followers. They mostly stand at the same position, and comparing positions is work: each
-   * position is compared once.
-   */
-  #reached(followers: Iterable<Follower>, cursor: Cursor): void {
-    let compared: Cursor | undefined
-    let isBehind = false
+  /** Followers mostly stand at the same position: each one is compared once. */
+  #reached(followers: Iterable<Follower>, cursor: Cursor, before?: Cursor): void {
+    let compared = before
+    let isBehind = true
     for (const follower of followers) {
       const { cursor: known } = follower
       if (known !== undefined && known !== compared) {
         compared = known
-        isBehind = known !== cursor && this.#log.compare(known, cursor) < 0
+        isBehind = known === before || (known !== cursor && this.#log.compare(known, cursor) < 0)
       }
       if ((known === undefined || isBehind) && this.#isServed(follower)) follower.reached(cursor)
     }
@@ -204,4 +214,14 @@ export class SharedFollowing {
       this.#deps.logger.warn({ error }, 'following the log was interrupted; it goes on from where it was')
     await sleep(this.#deps.clock, PAUSE_MS, this.#stop.signal, { ref: false }).catch(() => {})
   }
+}
+
+/** Waits for all of them, also when one fails. */
+async function handOut(shares: ReadonlyMap<Follower, readonly Entry[]>): Promise<void> {
+  if (shares.size === 1) {
+    for (const [follower, share] of shares) await follower.handle(share)
+    return
+  }
+  const handled = await Promise.allSettled([...shares].map(([follower, share]) => follower.handle(share)))
+  for (const each of handled) if (each.status === 'rejected') throw each.reason
 }
