@@ -22,7 +22,7 @@ export async function commandLine(args: readonly string[], around: Surroundings)
 }
 
 /** `callboard flow-run ls | head` ends when `head` has enough. */
-function leaveQuietlyWhenNobodyReads(stdout: NodeJS.WriteStream): void {
+function leaveQuietlyWhenNobodyReads(stdout: NodeJS.WritableStream): void {
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0)
     throw error

@@ -8,7 +8,7 @@ import {
   type Settings,
   type SettingsInput,
 } from '../core/index.ts'
-import { Output } from './output/index.ts'
+import { Output, type SayStream } from './output/index.ts'
 import { type CommandSettings, commandSettings } from './settings/index.ts'
 
 /** Where a command runs. */
@@ -16,9 +16,9 @@ export interface Surroundings {
   readonly deps: Deps
   readonly environment: Environment
   readonly folder: string
-  readonly stdin: NodeJS.ReadStream
-  readonly stdout: NodeJS.WriteStream
-  readonly stderr: NodeJS.WriteStream
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean }
+  readonly stdout: SayStream
+  readonly stderr: SayStream
 }
 
 /** Options that every command takes. */

@@ -56,6 +56,21 @@ class Deployments extends Collection<Deployment, DeploymentInput> {
   }
 }
 
+/** Workers can be told to end. */
+class Workers extends Collection<Worker, never> {
+  readonly #rest: Rest
+
+  constructor(rest: Rest) {
+    super(rest, '/api/v1/workers')
+    this.#rest = rest
+  }
+
+  /** Lets it take no more runs: it ends with the last one that it has. */
+  drain(id: string): Promise<Worker> {
+    return this.#rest.ask('POST', `${this.at(id)}/drain`)
+  }
+}
+
 /** A key is shown once, when it is made. */
 class ApiKeys {
   readonly #rest: Rest
@@ -86,7 +101,7 @@ export interface GatewayClient {
   readonly events: Events
   readonly flows: Collection<Flow, never>
   readonly deployments: Deployments
-  readonly workers: Collection<Worker, never>
+  readonly workers: Workers
   readonly workPools: Collection<WorkPool, WorkPoolInput>
   readonly workQueues: Collection<WorkQueue, WorkQueueInput>
   readonly concurrencyLimits: Collection<ConcurrencyLimit, LimitInput>
@@ -135,7 +150,7 @@ export function createClient({ url, token, platform = thisPlatform }: ClientOpti
     events: new Events(rest, live),
     flows: collection('flows'),
     deployments: new Deployments(rest),
-    workers: collection('workers'),
+    workers: new Workers(rest),
     workPools: collection('work-pools'),
     workQueues: collection('work-queues'),
     concurrencyLimits: collection('concurrency-limits'),

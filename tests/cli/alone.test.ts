@@ -1,4 +1,4 @@
-/** Commands that need nobody else: usage, settings, profiles, projects, runs of a file. */
+/** Commands that need nobody else: settings, profiles, projects, runs of a file. */
 
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -13,48 +13,6 @@ afterAll(() => home[Symbol.asyncDispose]())
 
 /** Programs start slowly on a busy machine. */
 const PATIENT = { timeout: 120_000 }
-
-describe('wrong usage', PATIENT, () => {
-  test.each([
-    [['flow-rum', 'ls'], 'Did you mean flow-run?'],
-    [['flow-run', 'inspcet', 'x'], 'Did you mean inspect?'],
-    [['flow-run', 'ls', '--limti', '3'], 'Did you mean --limit?'],
-    [['flow-run', 'ls', '--limit', 'many'], 'whole number'],
-    [['flow-run', 'inspect'], "missing required argument 'run'"],
-    [['worker', 'start', '--infrastructure', 'cloud'], 'Allowed choices are inline, thread, process'],
-    [['deployment', 'run', 'weather'], 'write flow/name'],
-    [['flow-run', 'cancel'], '--all with a filter'],
-    [['flow-run', 'cancel', '--all'], 'Say which runs'],
-    [['config', 'set', 'lateAfte=5s'], 'Did you mean lateAfter?'],
-    [['config', 'set', 'lateAfter=soon'], 'Allowed is a duration'],
-    [['profile', 'use', 'nowhere'], "There is no profile 'nowhere'"],
-    [['flow-run', 'ls', '--profile', 'nowhere'], "There is no profile 'nowhere'"],
-    [[], 'Usage: callboard'],
-  ])('of %j ends with 2 and says what was meant', async (args, said) => {
-    const { code, err, out } = await home.run(...args)
-    expect(err).toContain(said)
-    expect([code, out]).toEqual([2, ''])
-  })
-
-  test('of a setting names the variable and what is allowed', async () => {
-    const { code, err } = await home.with({ env: { CALLBOARD_LATE_AFTER: 'soon' } }).run('config', 'view')
-    expect(code).toBe(2)
-    expect(err).toContain("CALLBOARD_LATE_AFTER in the environment is 'soon'. Allowed is a duration")
-  })
-})
-
-describe('help', PATIENT, () => {
-  test.each([
-    [['--help']],
-    [['flow-run', '--help']],
-    [['flow-run', 'cancel', '--help']],
-    [['dev', '--help']],
-  ])('for %j is on standard output and ends with 0', async (args) => {
-    const { code, err, out } = await home.run(...args)
-    expect(out).toContain('Usage: callboard')
-    expect([code, err]).toEqual([0, ''])
-  })
-})
 
 describe('settings', PATIENT, () => {
   test('are shown with their value and where it comes from, the strongest place first', async () => {

@@ -56,7 +56,7 @@ function importCommand(context: Context) {
     })
 }
 
-async function textOf(stream: NodeJS.ReadStream): Promise<string> {
+async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
   let text = ''
   for await (const part of stream) text += String(part)
   return text

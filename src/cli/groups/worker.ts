@@ -1,11 +1,11 @@
 /** `callboard worker`: processes that run flows. */
 
 import { Command, Option } from '@commander-js/extra-typings'
-import type { Worker } from '../../client/index.ts'
+import type { GatewayClient, Worker } from '../../client/index.ts'
 import type { Context } from '../context.ts'
 import { CommandFailure } from '../exits.ts'
 import { count, duration, several } from '../input/index.ts'
-import { fromNow } from '../output/index.ts'
+import { fromNow, shortId } from '../output/index.ts'
 import { inspectCommand, type Kind, listCommand } from './definitions.ts'
 
 export function workerGroup(context: Context) {
@@ -13,8 +13,14 @@ export function workerGroup(context: Context) {
     title: 'worker',
     of: (client) => client.workers,
     columns: [
-      { title: 'ID', value: ({ id }) => id },
-      { title: 'QUEUES', value: ({ queues }) => queues.join(', ') },
+      { title: 'ID', value: ({ id }) => shortId(id) },
+      { title: 'NAME', value: ({ name = 'a script' }) => name },
+      {
+        title: 'STATE',
+        value: ({ status }) => status,
+        colour: ({ status }) => (status === 'ready' ? 'green' : 'yellow'),
+      },
+      { title: 'QUEUES', value: ({ queues, workQueues = queues }) => workQueues.join(', ') },
       { title: 'RUNS', value: ({ hosted, slots }) => `${hosted}/${slots}`, align: 'right' },
       { title: 'STARTED', value: ({ startedAt }) => fromNow(startedAt, context.deps.clock.now()) },
       { title: 'SEEN', value: ({ lastSeenAt }) => fromNow(lastSeenAt, context.deps.clock.now()) },
@@ -28,6 +34,30 @@ export function workerGroup(context: Context) {
     .addCommand(startCommand(context))
     .addCommand(listCommand(context, kind))
     .addCommand(inspectCommand(context, kind))
+    .addCommand(drainCommand(context))
+}
+
+function drainCommand(context: Context) {
+  return new Command('drain')
+    .description('Lets a worker take no more runs: it ends with the last one that it has.')
+    .argument('<worker>', 'its id, the end of it, or its name')
+    .action(async (text) => {
+      const client = await context.client()
+      const { id } = await workerMeant(client, text)
+      await client.workers.drain(id)
+      context.out.line(`${id} takes no more runs`)
+    })
+}
+
+async function workerMeant(client: GatewayClient, text: string): Promise<Worker> {
+  const workers = await Array.fromAsync(client.workers.all())
+  const [only, ...others] = workers.filter(({ id, name }) => id.endsWith(text) || name === text)
+  if (only !== undefined && others.length === 0) return only
+  throw new CommandFailure(
+    only === undefined
+      ? `There is no worker '${text}'. List them: callboard worker ls`
+      : `'${text}' could be ${others.length + 1} workers: give its whole id.`,
+  )
 }
 
 function startCommand(context: Context) {

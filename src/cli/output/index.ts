@@ -2,4 +2,4 @@
 
 export { type Colour, clockText, colourOf, fromNow, oneLine, shortId, spanText } from './format.ts'
 export { lineText } from './line-text.ts'
-export { type Column, Output, type Streams } from './output.ts'
+export { type Column, Output, type SayStream, type Streams } from './output.ts'

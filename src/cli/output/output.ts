@@ -15,17 +15,24 @@ export interface Column<T> {
   readonly align?: 'right'
 }
 
+/** A terminal, or a pipe. */
+export interface SayStream extends NodeJS.WritableStream {
+  readonly isTTY?: boolean
+  readonly columns?: number
+  readonly rows?: number
+}
+
 export interface Streams {
-  readonly stdout: NodeJS.WriteStream
-  readonly stderr: NodeJS.WriteStream
+  readonly stdout: SayStream
+  readonly stderr: SayStream
 }
 
 /** A command that takes longer than this says what it does. */
 const SAY_AFTER_MS = 1_000
 
 export class Output {
-  readonly stdout: NodeJS.WriteStream
-  readonly stderr: NodeJS.WriteStream
+  readonly stdout: SayStream
+  readonly stderr: SayStream
   readonly #clock: Clock
 
   constructor({ stdout, stderr }: Streams, clock: Clock) {

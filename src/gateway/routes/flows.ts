@@ -1,6 +1,7 @@
 /** Flows that have runs or deployments, workers that are alive, and the settings of this gateway. */
 
 import { Type } from 'typebox'
+import { workerAddress } from '../../actors/index.ts'
 import { Flow, Paging, Setting, strict, Text, Worker } from '../../api/index.ts'
 import { deploymentId } from '../../catalog/index.ts'
 import {
@@ -59,8 +60,13 @@ export function addFlows(server: Server, { catalog, model }: Context): void {
   )
 }
 
-export function addWorkers(server: Server, { workers }: Context): void {
+export function addWorkers(server: Server, { broker, workers }: Context): void {
   const tag = 'workers'
+  const workerOf = (id: string): Worker => {
+    const worker = workers.get(id)
+    if (worker !== undefined) return worker
+    throw new CallboardError('CB_E_CATALOG_MISSING', `There is no worker '${id}', or it is gone.`)
+  }
 
   server.get(
     '/api/v1/workers',
@@ -82,10 +88,29 @@ export function addWorkers(server: Server, { workers }: Context): void {
     { schema: { ...about(tag, 'A worker'), params: ById, response: answers(Worker) } },
     async (request) => {
       demandUnbound(principalOf(request))
-      const { id } = request.params
-      const worker = workers.get(id)
-      if (worker !== undefined) return worker
-      throw new CallboardError('CB_E_CATALOG_MISSING', `There is no worker '${id}', or it is gone.`)
+      return workerOf(request.params.id)
+    },
+  )
+
+  server.post(
+    '/api/v1/workers/:id/drain',
+    {
+      schema: {
+        ...about(tag, 'Lets a worker take no more runs: it ends with the last one that it has'),
+        params: ById,
+        response: answers(Worker),
+      },
+      config: { scope: 'admin' },
+    },
+    async (request) => {
+      demandUnbound(principalOf(request))
+      const worker = workerOf(request.params.id)
+      const told = await broker.bus.request(workerAddress(worker.id), { op: 'drain' })
+      if (told.outcome === 'reply') return { ...worker, status: 'draining' as const }
+      throw new CallboardError(
+        'CB_E_BROKER_UNAVAILABLE',
+        `Worker '${worker.id}' does not answer. It may have ended; else tell it again.`,
+      )
     },
   )
 }
