@@ -117,7 +117,7 @@ async function open(options: GatewayOptions): Promise<Listening> {
     })
     await addDocs(server)
     addReadYourWrites(server, writes)
-    const liveOptions = { deps, limits, sources, keeper, live }
+    const liveOptions = { deps, keeper, live }
     await addSocket(server, { ...liveOptions, commands, version: packageVersion() })
     addRoutes(server, { broker, deps, settings, catalog, model, feed, writes, workers, commands })
     addStream(server, liveOptions)

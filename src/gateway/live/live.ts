@@ -4,13 +4,16 @@
  * Invariants
  * (G1) One timer asks all connections whether they are alive.
  * (G2) After `stop` there is no connection, and none can come.
+ * (G3) An entry that cannot be read is told about in the gateway's log and says nothing to clients; what comes after it
+ *      reaches them.
  */
 
+import type { Entry } from '../../broker/index.ts'
 import { type Deps, type Service, service, type Timer } from '../../core/index.ts'
 import type { Closing } from './closing.ts'
 import { Hub } from './hub.ts'
 import type { LiveLimits } from './limits.ts'
-import type { LiveSources } from './sources.ts'
+import type { Happening, LiveSources } from './sources.ts'
 
 /** What lives as long as a client is there. */
 export interface Member {
@@ -23,11 +26,14 @@ export interface Member {
 
 export interface Live extends Service {
   readonly hub: Hub
+  readonly limits: LiveLimits
+  readonly sources: LiveSources
   readonly members: number
   join(member: Member): void
 }
 
-export function createLive(sources: LiveSources, limits: LiveLimits, deps: Deps): Live {
+export function createLive(given: LiveSources, limits: LiveLimits, deps: Deps): Live {
+  const sources: LiveSources = { ...given, eventsOf: (entry) => readableIn(given, entry, deps) }
   const hub = new Hub(sources)
   const members = new Set<Member>()
   let heart: Timer | undefined
@@ -55,6 +61,8 @@ export function createLive(sources: LiveSources, limits: LiveLimits, deps: Deps)
   return {
     ...life,
     hub,
+    limits,
+    sources,
     get members() {
       return members.size
     },
@@ -63,5 +71,18 @@ export function createLive(sources: LiveSources, limits: LiveLimits, deps: Deps)
       members.add(member)
       member.ended.then(() => members.delete(member))
     },
+  }
+}
+
+/** (G3) */
+function readableIn({ eventsOf }: LiveSources, entry: Entry, { logger }: Deps): readonly Happening[] {
+  try {
+    return eventsOf(entry)
+  } catch (error) {
+    logger.error(
+      { error, run: entry.subject, rev: entry.rev },
+      'an entry cannot be read and is told to nobody',
+    )
+    return []
   }
 }

@@ -8,14 +8,10 @@ import type { Deps } from '../../core/index.ts'
 import type { Keeper } from '../access/index.ts'
 import type { Commands } from '../commands.ts'
 import { Connection, type Wire } from './connection.ts'
-import type { LiveLimits } from './limits.ts'
 import type { Live } from './live.ts'
-import type { LiveSources } from './sources.ts'
 
 export interface SocketOptions {
   readonly deps: Deps
-  readonly limits: LiveLimits
-  readonly sources: LiveSources
   readonly commands: Pick<Commands, 'signal' | 'start'>
   readonly keeper: Keeper
   readonly live: Live
@@ -33,7 +29,8 @@ const LONGEST_REASON = 100
 const CLOSES_WITHIN_MS = 2_000
 
 export async function addSocket(server: FastifyInstance, options: SocketOptions): Promise<void> {
-  const { deps, limits, live } = options
+  const { deps, live } = options
+  const { hub, limits, sources } = live
   await server.register(websocket, {
     options: {
       maxPayload: limits.frameBytes * UNREAD,
@@ -44,7 +41,7 @@ export async function addSocket(server: FastifyInstance, options: SocketOptions)
   server.get('/api/v1/live', { websocket: true, config: { scope: 'public' } }, (socket, request) => {
     const wire = wireOf(socket, request.raw.socket, deps)
     const connection = new Connection(
-      { ...options, hub: live.hub, wire, address: request.ip },
+      { ...options, hub, limits, sources, wire, address: request.ip },
       request.principal,
     )
     const { promise: ended, resolve } = Promise.withResolvers<void>()

@@ -13,13 +13,10 @@ import type { LiveLimits } from './limits.ts'
 import type { Live, Member } from './live.ts'
 import { Outbox } from './outbox.ts'
 import { RunSubscription } from './run-subscription.ts'
-import type { LiveSources } from './sources.ts'
 import type { Voice } from './voice.ts'
 
 export interface StreamOptions {
   readonly deps: Deps
-  readonly limits: LiveLimits
-  readonly sources: LiveSources
   readonly keeper: Keeper
   readonly live: Live
 }
@@ -52,7 +49,8 @@ export function addStream(server: FastifyInstance, options: StreamOptions): void
       },
     },
     async (request, reply) => {
-      const { deps, limits, sources } = options
+      const { deps, live } = options
+      const { hub, limits, sources } = live
       const { id } = request.params
       const { kinds, after, level } = request.query
       const lastId = request.headers['last-event-id']
@@ -63,7 +61,7 @@ export function addStream(server: FastifyInstance, options: StreamOptions): void
         clock: deps.clock,
         limits,
         sources,
-        hub: options.live.hub,
+        hub,
         voice: stream.voice,
         wants: { kinds: kinds === undefined ? undefined : new Set([kinds].flat()), level },
       })
@@ -72,7 +70,7 @@ export function addStream(server: FastifyInstance, options: StreamOptions): void
       // A browser that comes again at the end of a run that is over is told not to.
       if (stream.isOver && !stream.hasBegun) return reply.code(204).send()
       stream.begin()
-      options.live.join(stream)
+      live.join(stream)
       const forget = options.keeper.whenOver(request.principal ?? ANYBODY, () => stream.close())
       stream.ended.then(() => {
         forget()

@@ -159,6 +159,24 @@ describe('a subscription to runs', () => {
   })
 })
 
+describe('an entry that nobody can read', () => {
+  test('says nothing, and keeps nobody from what comes after it', async () => {
+    await using stage = await openStage()
+    const client = await stage.client(await stage.gateway())
+    const [broken, whole] = [await stage.create(), await stage.create()]
+    const runs = await client.subscribe({ runs: {} })
+    const one = await client.subscribe({ run: broken }, { after: 'start' })
+    await stage.broker.log.append(broken, ['{"k":"head","v":1,"snap":0}', '{"k":"nonsense"}'], { expect: 1 })
+    await stage.signal(whole, 'cancel')
+    await client.until((frame) => isState(frame, whole, 'Cancelled') && frame.sub === runs.sub)
+    const note =
+      '{"k":"note","at":5,"kind":"log","data":{"lines":[{"at":5,"level":"info","message":"still here"}]}}'
+    await stage.broker.log.append(broken, ['{"k":"head","v":1,"snap":0}', note], { expect: 2 })
+    await client.until((frame) => frame.op === 'event' && frame.kind === 'log' && frame.sub === one.sub)
+    expect(lines(client.events(one.sub))).toEqual(['still here'])
+  })
+})
+
 function withoutSub(event: EventFrame) {
   return { ...event, sub: 0 }
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Program } from '../../../src/actors/index.ts'
-import type { EventFrame } from '../../../src/api/index.ts'
+import type { EventFrame, ServerFrame } from '../../../src/api/index.ts'
 import { systemClock, systemDeps } from '../../../src/core/index.ts'
 import { Client } from './support/client.ts'
 import type { TestGateway } from './support/gateway.ts'
@@ -131,21 +131,21 @@ describe('a client that is cut off again and again', () => {
   })
 })
 
-describe('a client that does not read', () => {
-  /** A gateway with little room per client, for which no time passes unless the test says so. */
-  const narrow = async (stage: Stage) => {
-    let now = 0
-    const clock = { ...systemClock, monotonic: () => now }
-    const gateway = await stage.gateway({
-      deps: { ...systemDeps(), clock },
-      limits: { bufferBytes: 64 * 1024, highWaterBytes: 16 * 1024 },
-    })
-    const wait = (ms: number) => {
-      now += ms
-    }
-    return { gateway, wait }
+/** A gateway with little room per client, for which no time passes unless the test says so. */
+const narrow = async (stage: Stage) => {
+  let now = 0
+  const clock = { ...systemClock, monotonic: () => now }
+  const gateway = await stage.gateway({
+    deps: { ...systemDeps(), clock },
+    limits: { bufferBytes: 64 * 1024, highWaterBytes: 16 * 1024 },
+  })
+  const wait = (ms: number) => {
+    now += ms
   }
+  return { gateway, wait }
+}
 
+describe('a client that does not read', () => {
   const lineCount = (client: Client) => client.events().filter(({ kind }) => kind === 'log').length
 
   test('slows nobody else, and has missed nothing when it reads on soon', { timeout: 120_000 }, async () => {
@@ -193,3 +193,38 @@ describe('a client that does not read', () => {
     expect(whole).toEqual(quick.events())
   })
 })
+
+describe('a client that follows all runs', () => {
+  const RUNS = 400
+
+  const namesOf = (client: Client, sub = 1) => client.events(sub).flatMap(nameOf)
+
+  test('misses nothing of what is too much at once, and is told of its gap when it stays behind', {
+    timeout: 120_000,
+  }, async () => {
+    await using stage = await openStage()
+    const { gateway, wait } = await narrow(stage)
+    const [slow, quick] = [await stage.client(gateway), await stage.client(gateway)]
+    for (const client of [slow, quick]) await client.subscribe({ runs: { tag: 'all' } })
+    slow.socket.pause()
+    const parameters = { v: 'x'.repeat(40_000) }
+    for (let n = 0; n < RUNS; n++) await stage.create({ name: `${n}`, tags: ['all'], parameters })
+    const last = await stage.create({ name: 'last', tags: ['all'] })
+    const isLast = (frame: ServerFrame) =>
+      frame.op === 'event' && frame.kind === 'state' && frame.run === last
+    await quick.until(isLast)
+    expect(namesOf(quick)).toEqual([...Array.from({ length: RUNS }, (_, n) => `${n}`), 'last'])
+    expect(quick.frames.filter(({ op }) => op === 'gap')).toEqual([])
+    wait(60_000)
+    slow.socket.resume()
+    const gap = await slow.until(({ op }) => op === 'gap')
+    if (gap.op !== 'gap') throw new Error('There was no gap.')
+    const { sub } = await slow.subscribe({ runs: { tag: 'all' } }, { after: gap.from })
+    await slow.until((frame) => isLast(frame) && 'sub' in frame && frame.sub === sub)
+    expect([...namesOf(slow), ...namesOf(slow, sub)]).toEqual(namesOf(quick))
+  })
+})
+
+function nameOf(event: EventFrame): string[] {
+  return event.kind === 'state' ? [event.data.created?.name ?? ''] : []
+}

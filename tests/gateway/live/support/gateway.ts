@@ -59,7 +59,7 @@ export async function startGateway(input: GatewayInput): Promise<TestGateway> {
   await live.start()
   const server = createServer({ deps, bodyLimit: 1024 * 1024 })
   await addDoors(server, { keeper, host: '127.0.0.1', isOpen, origins, requestsPerMinute })
-  const options = { deps, limits, sources, commands, keeper, live, version: 'test' }
+  const options = { deps, commands, keeper, live, version: 'test' }
   await addSocket(server, options)
   addStream(server, options)
   await server.listen({ host: '127.0.0.1', port: 0 })
