@@ -115,6 +115,10 @@ export class CodeProcess implements Carrier {
 
   send(text: string): void {
     if (this.#isOver || this.#to.destroyed) return
+    if (this.#to.writableCorked === 0) {
+      this.#to.cork() // what is sent in one turn is written at once
+      process.nextTick(() => this.#to.uncork())
+    }
     this.#to.write(`${text}\n`)
     if (this.#to.writableLength <= MOST_UNREAD_BYTES) return
     this.#deps.logger.warn(

@@ -22,7 +22,7 @@ import { Speech } from './speech.ts'
 
 /** What carries texts between the two sides. */
 export interface Wire {
-  send(text: string): void
+  send(texts: readonly string[]): void
   /** Calls back with each text from the worker. */
   listen(received: (text: string) => void): void
 }
@@ -41,6 +41,7 @@ export class CodeSide {
   readonly #deps = systemDeps()
   #code: InlineCode | undefined
   #env: Environment | undefined
+  readonly #held: string[] = []
   #hasLeft = false
   #hasEnded = false
   #isCrashing = false
@@ -61,8 +62,16 @@ export class CodeSide {
     if (!this.#hasLeft) this.#send({ m: 'asked', signal })
   }
 
+  /** At once; what is only for the worker's own log goes with the next message, or with the end of this turn. */
   #send(message: FromCode): void {
-    if (!this.#hasEnded) this.#wire.send(JSON.stringify(message)) // (S2)
+    if (this.#hasEnded) return // (S2)
+    this.#held.push(JSON.stringify(message))
+    if (message.m !== 'log') this.#flush()
+    else if (this.#held.length === 1) this.#deps.clock.defer(() => this.#flush())
+  }
+
+  #flush(): void {
+    if (this.#held.length > 0) this.#wire.send(this.#held.splice(0))
   }
 
   #receive(message: ToCode): void {

@@ -16,7 +16,7 @@ const { CodeSide } = await import('./code-side.ts')
 const { Frames } = await import('../frames.ts')
 
 const side = new CodeSide({
-  send: (text) => write(Buffer.from(`${text}\n`)),
+  send: (texts) => write(Buffer.from(`${texts.join('\n')}\n`)),
   listen(received) {
     const frames = new Frames(received)
     const from = new Socket({ fd: 3, readable: true, writable: false })

@@ -9,6 +9,8 @@ const { CodeSide } = await import('./code-side.ts')
 const port: unknown = workerData
 if (port instanceof MessagePort)
   new CodeSide({
-    send: (text) => port.postMessage(text),
+    send(texts) {
+      for (const text of texts) port.postMessage(text)
+    },
     listen: (received) => port.on('message', (text) => received(String(text))),
   }).serve()
