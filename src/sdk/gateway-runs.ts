@@ -86,6 +86,7 @@ export function gatewayRuns(url: string, token: string | undefined, clock: Clock
 
   const handle = <R>(run: string): FlowRunHandle<R> => ({
     id: run,
+    name: async () => (await asked(gateway.flowRuns.get(run))).name,
     state: async () => (await state(run)) as State<R>,
     wait: async (options) => (await wait(run, options)) as State<R>,
     result: async (options) => ((await wait(run, options)) as State<R>).result(),

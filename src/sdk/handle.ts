@@ -48,6 +48,8 @@ export interface SignalOptions {
 
 export interface FlowRunHandle<out R = unknown> {
   readonly id: string
+  /** What the run is called. */
+  name(): Promise<string>
   /** How it is now. */
   state(): Promise<State<R>>
   /** Waits for its end and gives the result; throws as a call of the flow does. */

@@ -28,6 +28,7 @@ export function openHandle<R>(run: string): FlowRunHandle<R> {
 
   return {
     id: run,
+    name: () => ask((handle) => handle.name()),
     state: () => ask((handle) => handle.state()),
     result: (options) => ask((handle) => handle.result(options)),
     wait: (options) => ask((handle) => handle.wait(options)),

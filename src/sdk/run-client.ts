@@ -41,6 +41,7 @@ export class RunClient {
     const wait = async (options: HandleResultOptions = {}) => (await this.wait(run, options)) as State<R>
     return {
       id: run,
+      name: async () => (await this.inspect(run)).created.name,
       state: async () => (await this.state(run)) as State<R>,
       wait,
       result: async (options) => (await wait(options)).result(),

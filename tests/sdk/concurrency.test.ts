@@ -99,6 +99,21 @@ describe('a piece of code with a concurrency limit', () => {
     expect(state.data).toEqual(['in', 'CB_E_LIMIT_UNKNOWN'])
   })
 
+  test('is cancelled, and its run with it, by a full limit that wants it so', async () => {
+    await stage.limit('strict', 1, { strategy: 'cancelNew' })
+    const { state } = await stage.play(
+      flow('concurrency-11', async () => {
+        const first = concurrency('strict', () => sleep('1m'))
+        await sleep(1)
+        await concurrency('strict', () => 'in').finally(() => first)
+      }),
+    )
+    expect([state.name, state.message]).toEqual([
+      'Cancelled',
+      'The concurrency limit "strict" does not let it in: full.',
+    ])
+  })
+
   test('gives its slots back when its run is cancelled while it holds them', async () => {
     await stage.limit('held', 1)
     const holds = Promise.withResolvers<void>()

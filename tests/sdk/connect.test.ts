@@ -79,7 +79,9 @@ describe.each(['broker', 'gateway'])('a client of the %s', { timeout: 60_000 }, 
   afterEach(() => client.close())
 
   test('starts a run by its deployment, follows it, tells it, and gets its result', async () => {
-    const run = await client.start('connect-asking/default', { parameters: { n: 21 }, tags: ['x'] })
+    const parameters = { n: 21 }
+    const run = await client.start('connect-asking/default', { parameters, tags: ['x'], name: 'brave-otter' })
+    expect(await run.name()).toBe('brave-otter')
     const lines: string[] = []
     for await (const { message, task } of run.logs()) {
       lines.push(`${task}: ${message}`)

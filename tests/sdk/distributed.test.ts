@@ -228,6 +228,7 @@ describe('delay()', () => {
       return `sent to ${to}`
     })
     const run = await play(() => mail.delay('ann'))
+    expect(await play(() => run.name())).toMatch(/^[a-z]+-[a-z]+$/)
     await stage.harness.advance('1m')
     expect((await stage.harness.until(run.state())).name).toBe('Late')
     await serve(mail)
