@@ -6,7 +6,7 @@
  * (W1) The lease is fresh until two thirds of its time have passed since the last renewal *was sent*. While it is not,
  *      nothing new begins here: no claim, no task body.
  * (W2) A worker whose broker answers, and that still cannot renew in that time, takes itself for lost: all its code
- *      stops. It then tries to come back with a new lease and no runs.
+ *      stops. It then tries to come back with a new lease and no runs. The time counts from when the broker was back.
  * (W3) A worker whose connection is down cannot tell a broken network from a broker that is away for everybody. What
  *      runs goes on, its commits wait, nothing new begins (W1); after `cutOffMs` it takes itself for lost as well.
  * (W4) A lease that had run out and could be taken again says nothing about the runs: each is looked at (`regained`).
@@ -47,8 +47,11 @@ export class WorkerLease {
   #revision: KvRevision | undefined
   /** When the last renewal that succeeded was sent, monotonic. */
   #renewedAt = Number.NEGATIVE_INFINITY
+  /** Since when the broker has been there without a break (monotonic). */
+  #connectedAt = Number.NEGATIVE_INFINITY
   #isLost = false
   #timer: Timer | undefined
+  #endStatus: (() => void) | undefined
   #stopped = false
 
   constructor(options: LeaseOptions) {
@@ -58,17 +61,28 @@ export class WorkerLease {
 
   /** (W1) */
   get isFresh(): boolean {
-    return this.#age < (this.#leaseMs * 2) / 3
+    return this.#age < this.#freshMs
+  }
+
+  get #freshMs(): number {
+    return (this.#leaseMs * 2) / 3
   }
 
   get #age(): number {
-    return this.#options.deps.clock.monotonic() - this.#renewedAt
+    return this.#now - this.#renewedAt
+  }
+
+  get #now(): number {
+    return this.#options.deps.clock.monotonic()
   }
 
   async start(): Promise<void> {
+    this.#endStatus = this.#options.broker.onStatus((status) => {
+      if (status === 'connected') this.#connectedAt = this.#now
+    })
     this.#bucket = await this.#options.broker.kv.bucket(WORKERS_BUCKET, { ttlMs: this.#leaseMs })
     // A broker that is slow to take it is no reason not to start: until it is fresh, nothing is claimed (W1).
-    const sentAt = this.#options.deps.clock.monotonic()
+    const sentAt = this.#now
     const revision = await this.#write()
     if (revision === undefined)
       throw new CallboardError('CB_E_BROKER_UNAVAILABLE', 'The lease of this worker could not be taken.')
@@ -80,6 +94,7 @@ export class WorkerLease {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#timer?.cancel()
+    this.#endStatus?.()
     if (this.#revision === undefined) return
     await this.#bucket?.delete(this.#options.worker).catch((error) => {
       this.#options.deps.logger.debug({ error }, 'the lease could not be given back; it runs out')
@@ -118,7 +133,10 @@ export class WorkerLease {
   #decide(): void {
     const { broker, cutOffMs = CUT_OFF_MS, deps, lost, worker } = this.#options
     const isConnected = broker.status === 'connected'
-    if (!isConnected && this.#age < cutOffMs) return // (W3)
+    const isWaitedFor = isConnected
+      ? this.#now - this.#connectedAt < this.#freshMs // (W2)
+      : this.#age < cutOffMs // (W3)
+    if (isWaitedFor) return
     this.#isLost = true
     const seconds = Math.round(this.#age / 1000)
     const reason = isConnected

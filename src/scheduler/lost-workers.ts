@@ -4,7 +4,7 @@
  * Invariants
  * (W1) Gone is: its lease has run out or was given back; or nobody was home at its address twice in a row. A worker
  *      that is silent but home may only be slow: that alone never counts. For the time of a lease after the broker was
- *      away, an address counts for nothing: everybody comes back in his own time.
+ *      away nobody counts as gone: leases have run out and addresses are closed for all, and each comes back in its own time.
  * (W2) What is told early or wrongly is harmless: HOST_LOST names an epoch, and whoever was taken for lost finds itself
  *      fenced by the log.
  * (W3) It is said once per run and epoch, as long as it could be said; at most `atOnce` at a time for all runs (the gate).
@@ -119,7 +119,7 @@ export class LostWorkers {
 
   /** One look at one worker, unless one is under way. */
   async #lookAfter(worker: string): Promise<void> {
-    if (this.#pinging.has(worker) || this.#isStopped) return
+    if (this.#pinging.has(worker) || this.#isStopped || this.#areComingBack) return
     this.#pinging.add(worker)
     try {
       const reason = await this.#whyGone(worker)
@@ -142,8 +142,7 @@ export class LostWorkers {
       { op: 'ping' },
       { timeoutMs: PING_TIMEOUT_MS },
     )
-    const isMissed = outcome === 'nobody-home' && !this.#areComingBack
-    const misses = isMissed ? (this.#misses.get(worker) ?? 0) + 1 : 0
+    const misses = outcome === 'nobody-home' ? (this.#misses.get(worker) ?? 0) + 1 : 0
     this.#misses.set(worker, misses)
     if (misses < MISSES) return undefined
     return { is: 'nobody-home', says: `Nobody is home at worker ${worker} any more.` }

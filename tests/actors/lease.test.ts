@@ -114,6 +114,19 @@ describe('a worker’s lease', () => {
     expect([lease.isFresh, told]).toEqual([true, ['regained']])
   })
 
+  it('that ran out while the broker was away is waited for from when it is back', async () => {
+    // Its first creation is the start. What it tried meanwhile fails when the broker is back, as with a real one.
+    const rules = [2, 3, 4, 5, 6, 7, 8].map(
+      (nth) => ({ operation: 'kv.create', fault: 'lose-before', nth }) as const,
+    )
+    const { lease, machine, told } = await take({ rules })
+    machine.broker.cut(20_000)
+    await stage.clock.advance(20_500)
+    expect([lease.isFresh, told]).toEqual([false, []])
+    await stage.clock.advance(6_000)
+    expect([lease.isFresh, told]).toEqual([true, ['regained']])
+  })
+
   it('of a machine that was frozen for long is taken again without a word of loss', async () => {
     const { lease, machine, told } = await take()
     await stage.clock.advance(1_000)

@@ -117,6 +117,8 @@ describe('a worker', () => {
     const other = createScheduler({ ...machine.broker, bus: { ...bus, request }, onStatus }, machine.deps)
     await stage.drive(other.start())
     isBack = false
+    const bucket = await stage.drive(machine.broker.kv.bucket(WORKERS_BUCKET, { ttlMs: LEASE_MS }))
+    await stage.drive(bucket.delete('w'))
     say('connected')
     await stage.clock.advance(LEASE_MS / 2)
     expect(await tagsOf(runs)).toEqual(new Set(['RUNNING.Running']))
