@@ -6,6 +6,7 @@
  * (H1) A listener hears of every entry that was handed on after it was attached, in order.
  * (H2) The following may begin anew from an older place. Listeners of a run tell by the revision what they have already;
  *      to sieves nothing is offered twice.
+ * (H3) When the log was replaced by another one, no subscription can go on: all of them are lost, aloud.
  */
 
 import type { Cursor, Entry, Rev } from '../../broker/index.ts'
@@ -15,7 +16,12 @@ import { SharedEvent } from './shared-event.ts'
 import type { Sieve } from './sieve.ts'
 import type { LiveSources } from './sources.ts'
 
-export interface RunListener {
+interface Listener {
+  /** It cannot go on. (H3) */
+  lost(error: unknown): void
+}
+
+export interface RunListener extends Listener {
   offer(entry: Entry, events: readonly SharedEvent[]): void
 }
 
@@ -26,7 +32,7 @@ export interface RunSeat {
   leave(): void
 }
 
-export interface SieveListener {
+export interface SieveListener extends Listener {
   /** `events` are those that pass; there may be none. */
   offer(entry: Entry, events: readonly SharedEvent[]): void
 }
@@ -51,7 +57,7 @@ export function shared(sources: LiveSources, entry: Entry): readonly SharedEvent
 
 export class Hub {
   readonly #sources: LiveSources
-  readonly #known: KnownRuns
+  #known: KnownRuns
   readonly #runs = new Map<string, RunTopic>()
   readonly #sieves = new Map<string, SieveTopic>()
   readonly #leave: () => void
@@ -123,12 +129,28 @@ export class Hub {
     const last = entries.at(-1)
     if (first === undefined || last === undefined) return () => false
     const { compare } = this.#sources.log
-    if (before === undefined || compare(first.cursor, before) > 0) {
+    if (before === undefined || this.#isAfter(first, before)) {
       this.#newest = last.cursor
       return () => true
     }
     if (compare(last.cursor, before) > 0) this.#newest = last.cursor
     return ({ cursor }) => compare(cursor, before) > 0
+  }
+
+  #isAfter({ cursor }: Entry, before: Cursor): boolean {
+    try {
+      return this.#sources.log.compare(cursor, before) > 0
+    } catch (error) {
+      this.#lose(error)
+      return true
+    }
+  }
+
+  /** (H3) */
+  #lose(error: unknown): void {
+    const topics = [...this.#runs.values(), ...this.#sieves.values()]
+    for (const listener of topics.flatMap(({ listeners }) => [...listeners])) listener.lost(error)
+    this.#known = new KnownRuns(this.#sources.runs)
   }
 
   #sift(entry: Entry, events: readonly SharedEvent[], known: Known): void {

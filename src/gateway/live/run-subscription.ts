@@ -116,6 +116,12 @@ export class RunSubscription implements Lane, RunListener {
     if (!this.#isOver) this.#wait((phase) => this.#skip(phase))
   }
 
+  lost(error: unknown): void {
+    if (this.#isOver) return
+    this.close()
+    this.#options.voice.broken(error)
+  }
+
   close(): void {
     if (this.#isOver) return
     this.#phase = { is: 'over' }
@@ -265,11 +271,7 @@ export class RunSubscription implements Lane, RunListener {
   }
 
   #guard(work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      if (this.#isOver) return
-      this.close()
-      this.#options.voice.broken(error)
-    })
+    work.catch((error: unknown) => this.lost(error))
   }
 }
 

@@ -100,6 +100,12 @@ export class SieveSubscription implements Lane, SieveListener {
     if (this.#phase.is !== 'over') this.#wait(async () => this.#skip())
   }
 
+  lost(error: unknown): void {
+    if (this.#phase.is === 'over') return
+    this.close()
+    this.#options.voice.broken(error)
+  }
+
   close(): void {
     if (this.#phase.is === 'over') return
     this.#phase = { is: 'over' }
@@ -155,7 +161,7 @@ export class SieveSubscription implements Lane, SieveListener {
       }
       if (sources.log.compare(this.#at, hub.position) >= 0) this.#join()
     })
-    following.ended.catch((error: unknown) => this.#phase === phase && this.#broke(error))
+    following.ended.catch((error: unknown) => this.#phase === phase && this.lost(error))
     const leave = () => {
       begun.resolve()
       void following.stop()
@@ -212,7 +218,7 @@ export class SieveSubscription implements Lane, SieveListener {
     this.#options.voice
       .ready()
       .then(() => (this.#phase === phase ? then() : undefined))
-      .catch((error: unknown) => this.#broke(error))
+      .catch((error: unknown) => this.lost(error))
   }
 
   #skip(): void {
@@ -222,11 +228,5 @@ export class SieveSubscription implements Lane, SieveListener {
     this.#left = this.#at
     voice.gap({ from, to: this.#at, reason: 'slow-client' })
     this.#join()
-  }
-
-  #broke(error: unknown): void {
-    if (this.#phase.is === 'over') return
-    this.close()
-    this.#options.voice.broken(error)
   }
 }
