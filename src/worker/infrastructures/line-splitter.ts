@@ -17,6 +17,11 @@ export class LineSplitter {
     this.#line = line
   }
 
+  /** Whether it holds nothing of a line. */
+  get isEmpty(): boolean {
+    return this.#held === ''
+  }
+
   bytes(bytes: Uint8Array): void {
     this.text(this.#decoder.write(bytes))
   }

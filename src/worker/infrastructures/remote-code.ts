@@ -71,7 +71,10 @@ class RemoteCode implements RunningCode {
   readonly #start: RunStart
   readonly #logger: Logger
   readonly #keeper: LineKeeper
-  readonly #splitters = new Map<string, LineSplitter>()
+  /** Of what came past the code's own streams. */
+  readonly #raw: Readonly<Record<OutputStream, LineSplitter>>
+  /** Of lines that the code has not finished. */
+  readonly #begun = new Map<string, LineSplitter>()
   readonly #tail: string[] = []
   readonly #end = Promise.withResolvers<BodyOutcome>()
   readonly #gone = Promise.withResolvers<void>()
@@ -96,11 +99,12 @@ class RemoteCode implements RunningCode {
     this.#start = start
     this.#logger = deps.logger.child({ flowRun: start.name, run: start.run })
     this.#keeper = new LineKeeper(host, deps, settings.keepLevel)
+    this.#raw = { stdout: this.#splitter({ to: 'stdout' }), stderr: this.#splitter({ to: 'stderr' }) }
     this.ended = this.#end.promise
     this.gone = this.#gone.promise
     this.events = {
       message: (text) => this.#message(text),
-      output: (to, bytes) => this.#splitter(to).bytes(bytes),
+      output: (to, bytes) => this.#raw[to].bytes(bytes),
       exited: (exit) => this.#exited(exit),
     }
   }
@@ -149,7 +153,7 @@ class RemoteCode implements RunningCode {
         this.#options.deps.logger[message.level](factsOf(message.facts), message.message)
         return
       case 'print':
-        this.#splitter(message.to, message).text(message.text)
+        this.#print(message)
         return
       case 'dropped':
         this.#lines(undefined).warn(droppedText(message.lines))
@@ -195,20 +199,24 @@ class RemoteCode implements RunningCode {
 
   // ── what it prints
 
-  /** One for each task run and stream, so that what several print at once stays in one piece. */
-  #splitter(to: OutputStream, { task, keep = true }: Partial<Printed> = {}): LineSplitter {
+  /** Each task run has lines of its own, so that what several print at once stays in one piece. */
+  #print(printed: Printed): void {
+    const { keep, task, text, to } = printed
     const name = `${to} ${keep} ${task?.id ?? ''}`
-    const known = this.#splitters.get(name)
-    if (known !== undefined) return known
+    const splitter = this.#begun.get(name) ?? this.#splitter(printed)
+    splitter.text(text)
+    if (splitter.isEmpty) this.#begun.delete(name)
+    else this.#begun.set(name, splitter)
+  }
+
+  #splitter({ to, task, keep = true }: Pick<Printed, 'to'> & Partial<Printed>): LineSplitter {
     const lines = this.#lines(task)
     const level = to === 'stderr' ? 'warn' : 'info'
-    const made = new LineSplitter((text) => {
+    return new LineSplitter((text) => {
       if (to === 'stderr') this.#remember(text)
       if (keep) lines[level](text)
       else this.#logger[level]({}, text)
     })
-    this.#splitters.set(name, made)
-    return made
   }
 
   #lines(task: Printed['task']): RunLines {
@@ -239,7 +247,7 @@ class RemoteCode implements RunningCode {
   }
 
   #endLines(): void {
-    for (const splitter of this.#splitters.values()) splitter.end()
+    for (const splitter of [...this.#begun.values(), this.#raw.stdout, this.#raw.stderr]) splitter.end()
     this.#keeper.flush()
   }
 
