@@ -3,7 +3,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { FIXTURES, type Home, makeHome } from './support/callboard.ts'
+import { FIXTURES, type Home, makeHome, type Said } from './support/callboard.ts'
+import { say } from './support/in-process.ts'
 
 let home: Home
 beforeAll(async () => {
@@ -11,17 +12,28 @@ beforeAll(async () => {
 })
 afterAll(() => home[Symbol.asyncDispose]())
 
+/** In this process: what starts nothing of its own needs none. */
+const inProcess =
+  ({ folder }: Pick<Home, 'folder'>, variables: Readonly<Record<string, string>> = {}) =>
+  (...args: readonly string[]): Promise<Said> =>
+    say(args, { folder, environment: { CALLBOARD_HOME: join(folder, 'home'), ...variables } })
+
 /** Programs start slowly on a busy machine. */
 const PATIENT = { timeout: 120_000 }
 
 describe('settings', PATIENT, () => {
   test('are shown with their value and where it comes from, the strongest place first', async () => {
     await using own = await makeHome()
-    await own.run('config', 'set', 'lateAfter=20s', 'parkAfter=20s', 'url=http://profile:1')
+    const callboard = inProcess(own)
+    await callboard('config', 'set', 'lateAfter=20s', 'parkAfter=20s', 'url=http://profile:1')
     await writeFile(join(own.folder, '.env'), 'CALLBOARD_PARK_AFTER=30s\nCALLBOARD_URL=http://file:1\n')
-    const { out, code } = await own
-      .with({ env: { CALLBOARD_URL: 'http://env:1' } })
-      .run('config', 'view', '--json', '--api-key', 'cb_verysecret')
+    const { out, code } = await inProcess(own, { CALLBOARD_URL: 'http://env:1' })(
+      'config',
+      'view',
+      '--json',
+      '--api-key',
+      'cb_verysecret',
+    )
     expect(code).toBe(0)
     const rows: readonly { readonly name: string; readonly shown?: string; readonly from: string }[] =
       JSON.parse(out)
@@ -36,30 +48,32 @@ describe('settings', PATIENT, () => {
 
   test('of a profile hold when it is named, and always once it is active', async () => {
     await using own = await makeHome()
-    await own.run('profile', 'create', 'prod')
-    await own.run('config', 'set', '--profile', 'prod', 'url=https://prod.example')
+    const callboard = inProcess(own)
+    await callboard('profile', 'create', 'prod')
+    await callboard('config', 'set', '--profile', 'prod', 'url=https://prod.example')
     const urlOf = async (...args: readonly string[]) => {
-      const { out } = await own.run('config', 'view', '--json', ...args)
+      const { out } = await callboard('config', 'view', '--json', ...args)
       return JSON.parse(out).find((row: { readonly name: string }) => row.name === 'url').shown
     }
     expect(await urlOf()).toBe('http://127.0.0.1:4200')
     expect(await urlOf('--profile', 'prod')).toBe('https://prod.example')
-    await own.run('profile', 'use', 'prod')
+    await callboard('profile', 'use', 'prod')
     expect(await urlOf()).toBe('https://prod.example')
-    expect((await own.run('profile', 'delete', 'prod', '--yes')).err).toContain('is active')
-    await own.run('config', 'unset', 'url')
+    expect((await callboard('profile', 'delete', 'prod', '--yes')).err).toContain('is active')
+    await callboard('config', 'unset', 'url')
     expect(await urlOf()).toBe('http://127.0.0.1:4200')
   })
 
   test('of the profiles are in a file that only its user reads', async () => {
     await using own = await makeHome()
-    await own.run('config', 'set', 'apiKey=cb_secret')
+    const callboard = inProcess(own)
+    await callboard('config', 'set', 'apiKey=cb_secret')
     expect(
       JSON.parse(await readFile(join(own.folder, 'home/profiles.json'), 'utf8')).profiles.default,
     ).toEqual({
       apiKey: 'cb_secret',
     })
-    const { out } = await own.run('profile', 'inspect', 'default')
+    const { out } = await callboard('profile', 'inspect', 'default')
     expect(out).toContain('***')
     expect(out).not.toContain('cb_secret')
   })
@@ -68,7 +82,8 @@ describe('settings', PATIENT, () => {
 describe('init', PATIENT, () => {
   test('makes a project whose flow is a flow, and touches nothing that is there', async () => {
     await using own = await makeHome()
-    const { code, err } = await own.run('init', 'my project')
+    const callboard = inProcess(own)
+    const { code, err } = await callboard('init', 'my project')
     expect([code, err]).toEqual([0, expect.stringContaining('npx callboard dev flows.ts')])
     const manifest = JSON.parse(await readFile(join(own.folder, 'my project/package.json'), 'utf8'))
     expect(manifest).toMatchObject({
@@ -76,9 +91,9 @@ describe('init', PATIENT, () => {
       type: 'module',
       dependencies: { callboard: expect.any(String) },
     })
-    expect((await own.run('init', 'my project')).code).toBe(1)
+    expect((await callboard('init', 'my project')).code).toBe(1)
     await writeFile(join(own.folder, 'my project/flows.ts'), 'mine')
-    expect((await own.run('init', 'my project', '--force')).out).toContain('kept  flows.ts')
+    expect((await callboard('init', 'my project', '--force')).out).toContain('kept  flows.ts')
     expect(await readFile(join(own.folder, 'my project/flows.ts'), 'utf8')).toBe('mine')
   })
 })
@@ -149,7 +164,7 @@ describe("a run's log", PATIENT, () => {
 
 describe('doctor', PATIENT, () => {
   test('finds nothing wrong but the gateway that is not there', async () => {
-    const { code, out } = await home.run('doctor', '--json', '--url', 'http://127.0.0.1:1')
+    const { code, out } = await inProcess(home)('doctor', '--json', '--url', 'http://127.0.0.1:1')
     const findings: readonly { readonly is: string; readonly what: string }[] = JSON.parse(out)
     expect(findings.filter(({ is }) => is !== 'good').map(({ what }) => what)).toEqual([
       'No gateway at http://127.0.0.1:1',
@@ -159,7 +174,7 @@ describe('doctor', PATIENT, () => {
   })
 
   test('ends with 1 when the broker cannot be used, and says what to do', async () => {
-    const { code, out } = await home.run('doctor', '--broker', 'nats://127.0.0.1:1')
+    const { code, out } = await inProcess(home)('doctor', '--broker', 'nats://127.0.0.1:1')
     expect([code, out]).toEqual([
       1,
       expect.stringContaining('✗ The broker nats://127.0.0.1:1 cannot be used'),
