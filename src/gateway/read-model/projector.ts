@@ -132,14 +132,13 @@ export class Projector {
     }
   }
 
-  #create(id: string, record: CreatedRecord, rev: Rev): RunRow | undefined {
+  #create(id: string, record: CreatedRecord, rev: Rev): RunRow {
     const state = firstState(record)
     const { context } = beginRun(id, record, { rev, at: record.at }).flow
     const { parameters } = record
     const kept = 'v' in parameters ? JSON.stringify(parameters.v) : null
-    this.#rows.addRun({ made: runIdentity(id, record), parameters: kept, rev, state, context })
-    const run = this.#rows.run(id)
-    if (run !== undefined) this.#stateEvent(run, { rev, index: 1 }, record.at, record.by)
+    const run = this.#rows.addRun({ made: runIdentity(id, record), parameters: kept, rev, state, context })
+    this.#stateEvent(run, { rev, index: 1 }, record.at, record.by)
     return run
   }
 

@@ -8,6 +8,8 @@ import type { RunIdentity, TaskIdentity } from './views.ts'
 
 export interface RunRow {
   readonly no: number
+  /** What it was made with, as long as it is not written. */
+  made: NewRunRow | undefined
   readonly id: string
   rev: number
   state: StateView
@@ -72,6 +74,8 @@ export class Rows {
   readonly #sql: ReturnType<typeof statements>
   readonly #runs = new Map<string, RunRow | undefined>()
   readonly #tasks = new Map<number, Map<string, TaskRow>>()
+  /** Of the runs, in this transaction: there is no other writer. */
+  #lastNo: number | undefined
 
   constructor(db: DatabaseSync) {
     this.#sql = statements(db)
@@ -84,30 +88,23 @@ export class Rows {
     return row
   }
 
-  addRun({ made, parameters, rev, state, context }: NewRunRow): void {
-    const { id, flow, name, deployment = null, parent, root = null, queue, tags } = made
-    const sql = this.#sql
-    const inserted = sql.addRun.get(
+  /** Written at the end: mostly it has moved on by then. */
+  addRun(made: NewRunRow): RunRow {
+    const { id } = made.made
+    const { context, rev, state } = made
+    this.#lastNo ??= this.#sql.lastNo.get()?.no ?? 0
+    const run: RunRow = {
+      no: ++this.#lastNo,
+      made,
       id,
       rev,
-      flow,
-      name,
-      deployment,
-      parent?.run ?? null,
-      root,
-      queue,
-      state.type,
-      state.name,
-      context.expectedStart,
-      JSON.stringify(made),
-      parameters,
-      JSON.stringify(state),
-      JSON.stringify(context),
-    )
-    const no = inserted?.no ?? 0
-    sql.addName(no, name)
-    for (const tag of new Set(tags)) sql.addTag(tag, no)
-    this.#runs.set(id, { no, id, rev, state, context, tasks: new Map(), progress: null })
+      state,
+      context,
+      tasks: new Map(),
+      progress: null,
+    }
+    this.#runs.set(id, run)
+    return run
   }
 
   task(run: RunRow, key: string): TaskRow | undefined {
@@ -175,25 +172,31 @@ export class Rows {
     for (const run of this.#runs.values()) {
       if (run === undefined) continue
       this.#writeTasks(run)
-      const { context, no, progress, rev, state } = run
-      this.#sql.setRun(
-        rev,
-        context.worker,
-        state.type,
-        state.name,
-        context.expectedStart,
-        JSON.stringify(state),
-        JSON.stringify(context),
-        JSON.stringify(Object.fromEntries(run.tasks)),
-        progress,
-        no,
-      )
+      if (run.made === undefined) this.#setRun(run)
+      else this.#insertRun(run, run.made)
     }
     this.forget()
   }
 
+  #insertRun(run: RunRow, { made, parameters }: NewRunRow): void {
+    const { deployment = null, flow, id, name, parent, queue, root = null, tags } = made
+    const sql = this.#sql
+    sql.addRun(
+      ...[run.no, id, flow, name, deployment, parent?.run ?? null, root, queue],
+      ...[JSON.stringify(made), parameters],
+      ...columnsOf(run),
+    )
+    sql.addName(run.no, name)
+    for (const tag of new Set(tags)) sql.addTag(tag, run.no)
+  }
+
+  #setRun(run: RunRow): void {
+    this.#sql.setRun(...columnsOf(run), run.no)
+  }
+
   /** What was read or changed counts no more. */
   forget(): void {
+    this.#lastNo = undefined
     this.#runs.clear()
     this.#tasks.clear()
   }
@@ -241,6 +244,7 @@ function runOf(id: string, stored: StoredRun | undefined): RunRow | undefined {
   const context = JSON.parse(stored.context) as FlowContext
   return {
     no,
+    made: undefined,
     id,
     rev,
     progress,
@@ -248,6 +252,14 @@ function runOf(id: string, stored: StoredRun | undefined): RunRow | undefined {
     context,
     tasks: new Map(Object.entries(counts) as [StateType, number][]),
   }
+}
+
+/** What changes, in the order in which both statements name it. */
+function columnsOf({ context, progress, rev, state, tasks }: RunRow) {
+  return [
+    ...[rev, context.worker, state.type, state.name, context.expectedStart],
+    ...[JSON.stringify(state), JSON.stringify(context), JSON.stringify(Object.fromEntries(tasks)), progress],
+  ]
 }
 
 function taskOf(run: RunRow, stored: StoredTask): TaskRow {
@@ -278,11 +290,12 @@ export function count(run: RunRow, { type }: StateName, by: 1 | -1): void {
 function statements(db: DatabaseSync) {
   return {
     run: query<StoredRun>(db, 'SELECT no, rev, state, context, tasks, progress FROM runs WHERE id = ?'),
-    addRun: query<{ no: number }>(
+    lastNo: query<{ no: number }>(db, 'SELECT max(no) AS no FROM runs'),
+    addRun: command(
       db,
-      `INSERT INTO runs (id, rev, flow, name, deployment, parent, root, queue, state_type, state_name,
-         expected_start, made, parameters, state, context, tasks)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '{}') RETURNING no`,
+      `INSERT INTO runs (no, id, flow, name, deployment, parent, root, queue, made, parameters, rev, worker,
+         state_type, state_name, expected_start, state, context, tasks, progress)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     addName: command(db, 'INSERT INTO run_names (rowid, name) VALUES (?, ?)'),
     addTag: command(db, 'INSERT INTO run_tags (tag, run) VALUES (?, ?)'),
