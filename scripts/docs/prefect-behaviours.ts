@@ -144,7 +144,6 @@ export const PREFECT_BEHAVIOURS: readonly Behaviour[] = [
   {
     n: 83,
     what: 'A background task run reaches exactly one worker, and another when not acknowledged',
-    instead: WORKER,
   },
   { n: 84, what: 'Streams need authentication, then a filter; backfill is optional', instead: GATEWAY },
   { n: 85, what: 'A slow subscriber harms nobody else', instead: GATEWAY },

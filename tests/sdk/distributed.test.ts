@@ -263,6 +263,22 @@ describe('delay()', () => {
 })
 
 describe('serveTasks()', () => {
+  test('[prefect 83] in several processes gives each run to one of them', async () => {
+    const ran = new Map<number, number>()
+    const count = task('served-once', async (n: number) => {
+      ran.set(n, (ran.get(n) ?? 0) + 1)
+      await sleep(1)
+    })
+    await serve({ limit: 3 }, count)
+    const other = await play(() => serveTasks({ limit: 3 }, count))
+    const runs = await play(() => Promise.all(Array.from({ length: 20 }, (_, n) => count.delay(n))))
+    await stage.harness.until(Promise.all(runs.map((run) => run.result())))
+    expect([...ran.keys()].toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n))
+    expect(new Set(ran.values())).toEqual(new Set([1]))
+    for (const { id } of runs) expect((await inspect(id)).flow.context.epoch).toBe(1)
+    await play(() => other.stop())
+  })
+
   test('of nothing, or of what is no task, is refused', async () => {
     await expect(serveTasks({})).rejects.toMatchObject({ code: 'CB_E_DEFINITION_INVALID' })
     const no = Object.assign(() => {}, { withState: () => {} })

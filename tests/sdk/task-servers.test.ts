@@ -91,7 +91,7 @@ describe.each(['embedded', 'nats'])('on %s', { timeout: 120_000 }, (kind) => {
     url = nats?.url
   })
 
-  test('a task whose server is killed runs on another, and its flow gets the result', async () => {
+  test('[prefect 83] a task whose server is killed runs on another, and its flow gets the result', async () => {
     const one = start(url, 'task-server', 'one')
     const client = start(url, 'client')
     await one.said('serving')
