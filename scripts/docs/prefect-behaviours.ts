@@ -10,7 +10,6 @@ export interface Behaviour {
   readonly instead?: string
 }
 
-const WORKER = 'later: with workers and infrastructures'
 const GATEWAY = 'later: with the gateway'
 const AUTOMATION = 'later: with events and automations'
 const SCHEDULES = 'later: with deployments and schedules'
