@@ -80,6 +80,10 @@ describe('once admin has made the streams', () => {
   beforeAll(async () => {
     await using admin = await as('admin')
     await admin.kv.bucket('leases', { ttlMs: 60_000 })
+    for (const name of ['api-keys', 'secrets']) {
+      const bucket = await admin.kv.bucket(name)
+      await bucket.put('one', 'of the gateway')
+    }
   })
 
   test.each(ROLES)('%s does everyday things', async (role) => {
@@ -124,6 +128,32 @@ describe('once admin has made the streams', () => {
     const error = await rejection(client.log.archive(subject, [], { expect: 2 }))
     expect(codeOf(error)).toBe('CB_E_BROKER_AUTH')
     expect(error.message).toMatch(/delete message \d+ of CB_LOG/)
+  })
+
+  test.each(['worker', 'client'] as const)('%s may neither write keys nor read the secret', async (role) => {
+    await using broker = await as(role)
+    const [keys, secrets] = await Promise.all([broker.kv.bucket('api-keys'), broker.kv.bucket('secrets')])
+    const refusals = await Promise.all(
+      [
+        keys.put('mine', 'a key'),
+        keys.delete('one'),
+        secrets.put('one', 'mine'),
+        secrets.get('one'),
+        Array.fromAsync(secrets.list()),
+        secrets.watch('', () => {}),
+      ].map(rejection),
+    )
+    expect(refusals.map(codeOf)).toEqual(refusals.map(() => 'CB_E_BROKER_AUTH'))
+    expect((await keys.get('one'))?.value).toBe('of the gateway')
+  })
+
+  test('gateway reads and writes both', async () => {
+    await using gateway = await as('gateway')
+    for (const name of ['api-keys', 'secrets']) {
+      const bucket = await gateway.kv.bucket(name)
+      expect((await bucket.get('one'))?.value).toBe('of the gateway')
+      await bucket.put('two', 'of the gateway')
+    }
   })
 
   test.each(['worker', 'gateway', 'client'] as const)(
