@@ -18,8 +18,8 @@ import { denialOf, type SlotAnswer } from './slots.ts'
 import { parseTag } from './states.ts'
 
 export type Claim =
-  /** Claimed here. It may be over again by now. */
-  | { readonly is: 'claimed'; readonly run: HostedRun; readonly address: Subscription }
+  /** Claimed here. It may be over again by now, and its address may still be on its way. */
+  | { readonly is: 'claimed'; readonly run: HostedRun; readonly address: Promise<Subscription> }
   /** Somebody else has it, it is not due, a limit refuses it, it has ended, or it never was. */
   | { readonly is: 'stale' }
   /** Nobody here has code for it. */
@@ -91,7 +91,8 @@ async function keepDoor(door: Door, entering: () => Promise<Entered>): Promise<C
     if (entered.is !== 'claimed') return entered
     // It is ours by now, and must be heard: an address that could not be opened is opened again.
     const { log } = entered.run
-    const address = await door.address.catch(() => log.outlast(door.open))
+    const address = door.address.catch(() => log.outlast(door.open))
+    address.catch(() => {}) // the run is over
     return { ...entered, address }
   } finally {
     if (entered.is !== 'claimed')

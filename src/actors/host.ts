@@ -5,7 +5,8 @@
  * Invariants
  * (Y1) A work item is acknowledged once its claim is in the log, or it has nothing to say any more. Stale and doubled
  *      items are acknowledged and forgotten.
- * (Y2) The address of a run is open before the run is claimed; what a message was lost for is found by the sweep.
+ * (Y2) The address of a run is asked for before the run is claimed, and a run is hosted as soon as it is claimed; what a
+ *      message was lost for is found by the sweep.
  * (Y3) A run whose code only waits takes no slot: parents that wait for children cannot keep them from a worker.
  * (Y4) Nothing is claimed and no body begins while the lease is not fresh, or once the host is stopping.
  * (Y5) A run that is let go of here although nobody has taken it is given back in the log.

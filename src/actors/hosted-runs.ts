@@ -7,7 +7,7 @@ import type { RunState } from './run-state.ts'
 
 interface Hosted {
   readonly run: HostedRun
-  readonly address: Subscription
+  readonly address: Promise<Subscription>
   readonly over: PromiseWithResolvers<RunState>
 }
 
@@ -43,7 +43,7 @@ export class HostedRuns {
   }
 
   /** Keeps a claimed run for as long as it is hosted; resolves with its state when it is not any more. */
-  add(run: HostedRun, address: Subscription): Promise<RunState> {
+  add(run: HostedRun, address: Promise<Subscription>): Promise<RunState> {
     if (run.isOver) {
       this.#close(address)
       return Promise.resolve(run.log.state)
@@ -86,8 +86,9 @@ export class HostedRuns {
     })
   }
 
-  #close(address: Subscription): void {
-    address.stop().catch((error) => {
+  #close(address: Promise<Subscription>): void {
+    const closed = address.then((subscription) => subscription.stop())
+    closed.catch((error) => {
       this.#logger.debug({ error }, 'the address of a run was not closed in good order')
     })
   }
