@@ -2,15 +2,15 @@
 
 import type { FastifyRequest } from 'fastify'
 import { type TSchema, Type } from 'typebox'
-import { type Page, pageOf } from '../../api/index.ts'
+import { type Page, pageOf, type RunFilter } from '../../api/index.ts'
 import type { Broker } from '../../broker/index.ts'
 import type { Catalog } from '../../catalog/index.ts'
 import { CallboardError, type Deps, type Settings } from '../../core/index.ts'
-import { demandRun, demandUnbound, type Principal } from '../access/index.ts'
+import { demandRun, demandUnbound, narrowed, type Principal } from '../access/index.ts'
 import type { Asker, Commands } from '../commands.ts'
 import type { Feed } from '../feed.ts'
 import type { OwnWrites } from '../own-writes.ts'
-import { afterPlace, PER_PAGE, pageUpTo, type ReadModel } from '../read-model/index.ts'
+import { afterPlace, PER_PAGE, pageUpTo, type ReadModel, type VisibleRuns } from '../read-model/index.ts'
 import type { Workers } from '../workers.ts'
 
 export interface Context {
@@ -36,6 +36,13 @@ export function principalOf({ principal }: Pick<FastifyRequest, 'principal'>): P
 
 export function askerOf(request: Pick<FastifyRequest, 'ip' | 'principal'>): Asker {
   return { principal: principalOf(request), channel: 'api', address: request.ip }
+}
+
+/** Of the runs that a filter means, those that are theirs to see; undefined when there can be none. */
+export function visible(principal: Principal, filter: RunFilter): VisibleRuns | undefined {
+  const narrow = narrowed(principal, filter)
+  const pool = principal.is === 'key' ? principal.only.pool : undefined
+  return narrow === undefined || pool === undefined ? narrow : { ...narrow, pool }
 }
 
 /** That this run is theirs to see. @throws CB_E_RUN_MISSING */

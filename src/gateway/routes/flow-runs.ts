@@ -21,7 +21,6 @@ import {
   Time,
 } from '../../api/index.ts'
 import { CallboardError } from '../../core/index.ts'
-import { isUnbound, mayTouch, narrowed } from '../access/index.ts'
 import { invalid, type Server } from '../http/index.ts'
 import { markText } from '../own-writes.ts'
 import { runFromLog } from '../read-model/index.ts'
@@ -35,6 +34,7 @@ import {
   missing,
   Nothing,
   principalOf,
+  visible,
 } from './context.ts'
 import { graphOf } from './graph.ts'
 
@@ -71,19 +71,15 @@ export function addFlowRuns(server: Server, context: Context): void {
       },
     },
     async (request) => {
-      const principal = principalOf(request)
       const { cursor, limit, sort, ...asked } = request.query
-      const filter = narrowed(principal, asked)
+      const filter = visible(principalOf(request), asked)
       if (filter === undefined) return { items: [] }
-      const page = model.runs.list({
+      return model.runs.list({
         ...filter,
         ...(cursor === undefined ? {} : { cursor }),
         ...(limit === undefined ? {} : { limit }),
         ...(sort === undefined ? {} : { sort }),
       })
-      return isUnbound(principal)
-        ? page
-        : { ...page, items: page.items.filter((run) => mayTouch(principal, run)) }
     },
   )
 
@@ -122,7 +118,7 @@ export function addFlowRuns(server: Server, context: Context): void {
       },
     },
     async (request) => {
-      const filter = narrowed(principalOf(request), request.query)
+      const filter = visible(principalOf(request), request.query)
       return filter === undefined ? {} : model.runs.counts(filter)
     },
   )
@@ -144,7 +140,7 @@ export function addFlowRuns(server: Server, context: Context): void {
       if (to <= from) throw invalid('`until` is not after `since`', 'until')
       if ((to - from) / step > MOST_SPANS)
         throw invalid(`these would be more than ${MOST_SPANS} spans; make them longer`, 'stepMs')
-      const filter = narrowed(principalOf(request), asked)
+      const filter = visible(principalOf(request), asked)
       return { items: filter === undefined ? [] : model.runs.history(filter, from, to, step) }
     },
   )

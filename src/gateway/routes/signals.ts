@@ -14,11 +14,10 @@ import {
   TaskRunId,
 } from '../../api/index.ts'
 import { CallboardError, messageOf, mintId } from '../../core/index.ts'
-import { narrowed } from '../access/index.ts'
 import type { Asker } from '../commands.ts'
 import { PROBLEM_TYPE, problemOf, type Server } from '../http/index.ts'
 import { markText } from '../own-writes.ts'
-import { about, answers, askerOf, type Context } from './context.ts'
+import { about, answers, askerOf, type Context, visible } from './context.ts'
 
 const TAG = 'flow-runs'
 const SIGNALS = ['pause', 'suspend', 'resume', 'cancel', 'retry'] as const
@@ -132,7 +131,7 @@ async function bulk(
   asker: Asker,
 ): Promise<BulkAnswer> {
   await writes.settled()
-  const filter = narrowed(asker.principal, asked)
+  const filter = visible(asker.principal, asked)
   const found = filter === undefined ? [] : model.runs.ids(filter, MOST_RUNS + 1, after)
   const told: BulkAnswer = {
     matched: filter === undefined ? 0 : model.runs.count(filter),

@@ -3,5 +3,5 @@
 export { EventQueries } from './events.ts'
 export { LineQueries } from './lines.ts'
 export { afterPlace, PER_PAGE, pageUpTo } from './paging.ts'
-export { RunQueries } from './runs.ts'
+export { RunQueries, type VisibleRuns } from './runs.ts'
 export { TaskQueries } from './tasks.ts'

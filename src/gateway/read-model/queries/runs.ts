@@ -49,6 +49,12 @@ const ORDERS: Readonly<
   'name:asc': { by: 'name', down: false },
 }
 
+/** Which runs are meant, within those that somebody may see. */
+export type VisibleRuns = RunFilter & {
+  /** Of this work pool. */
+  readonly pool?: string
+}
+
 const KINDS = {
   id: ['string'],
   expected_start: ['number', 'string'],
@@ -95,7 +101,12 @@ export class RunQueries {
   }
 
   /** @throws CB_E_PAGE_CURSOR */
-  list({ cursor, limit: asked, sort = 'created:desc', ...filter }: FlowRunQuery): Page<FlowRun> {
+  list({
+    cursor,
+    limit: asked,
+    sort = 'created:desc',
+    ...filter
+  }: FlowRunQuery & VisibleRuns): Page<FlowRun> {
     const { by, down } = ORDERS[sort]
     const limit = limitOf(asked === undefined ? {} : { limit: asked })
     const conditions = conditionsOf(filter)
@@ -116,7 +127,7 @@ export class RunQueries {
   }
 
   /** Ids of runs, oldest first. */
-  ids(filter: RunFilter, limit: number, after = ''): string[] {
+  ids(filter: VisibleRuns, limit: number, after = ''): string[] {
     const conditions = conditionsOf(filter).and('id > ?', after)
     return this.#statements
       .query<{ id: string }>(`SELECT id FROM runs ${conditions.where} ORDER BY id LIMIT ?`)
@@ -124,14 +135,14 @@ export class RunQueries {
       .map(({ id }) => id)
   }
 
-  count(filter: RunFilter): number {
+  count(filter: VisibleRuns): number {
     const conditions = conditionsOf(filter)
     const sql = `SELECT count(*) AS n FROM runs ${conditions.where}`
     return this.#statements.query<{ n: number }>(sql).get(...conditions.parameters)?.n ?? 0
   }
 
   /** How the database goes about finding them: a line per step. */
-  plan(filter: RunFilter): string[] {
+  plan(filter: VisibleRuns): string[] {
     const conditions = conditionsOf(filter)
     return this.#statements
       .query<{ detail: string }>(`EXPLAIN QUERY PLAN SELECT id FROM runs ${conditions.where}`)
@@ -140,7 +151,7 @@ export class RunQueries {
   }
 
   /** How many there are, by type of state. */
-  counts(filter: RunFilter): StateCounts {
+  counts(filter: VisibleRuns): StateCounts {
     const conditions = conditionsOf(filter)
     const rows = this.#statements
       .query<{ state_type: StateType; n: number }>(
@@ -151,7 +162,7 @@ export class RunQueries {
   }
 
   /** Runs by when they were to start, in spans of `stepMs` from `from` to `to`. Spans without a run are left out. */
-  history(filter: RunFilter, from: number, to: number, stepMs: number): HistoryBucket[] {
+  history(filter: VisibleRuns, from: number, to: number, stepMs: number): HistoryBucket[] {
     const conditions = conditionsOf(filter).and('expected_start >= ?', from).and('expected_start < ?', to)
     const rows = this.#statements
       .query<{ bucket: number; state_type: StateType; n: number }>(
@@ -218,8 +229,8 @@ function runOf(row: RunColumns): FlowRun {
 /** A trigram needs three characters; shorter parts are looked for one by one. */
 const TRIGRAM = 3
 
-function conditionsOf(filter: RunFilter): Conditions {
-  const { deployment, flow, id, name, parent, queue, root, since, state, tag, until, worker } = filter
+function conditionsOf(filter: VisibleRuns): Conditions {
+  const { deployment, flow, id, name, parent, pool, queue, root, since, state, tag, until, worker } = filter
   const conditions = new Conditions()
     .among('id', listOf(id))
     .among('flow', listOf(flow))
@@ -230,6 +241,7 @@ function conditionsOf(filter: RunFilter): Conditions {
   const states = listOf(state)
   if (states !== undefined) statesOf(conditions, states)
   for (const one of listOf(tag) ?? []) conditions.and('no IN (SELECT run FROM run_tags WHERE tag = ?)', one)
+  if (pool !== undefined) conditions.and('queue > ? AND queue < ?', `${pool}__`, `${pool}__\u{10ffff}`)
   if (parent === 'none') conditions.and('parent IS NULL')
   else if (parent !== undefined) conditions.and('parent = ?', parent)
   if (since !== undefined) conditions.and('expected_start >= ?', Date.parse(since))
