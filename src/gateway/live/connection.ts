@@ -203,7 +203,8 @@ export class Connection {
       event: (lane, event) => outbox.tell(lane, event.forSocket(sub), event.cursor, event.key),
       gap: (gap, snapshot) =>
         this.#say({ op: 'gap', sub, ...gap, ...(snapshot === undefined ? {} : { snapshot }) }),
-      end: (cursor) => {
+      end: (lane, cursor) => {
+        outbox.keep(lane)
         this.#subscriptions.delete(sub)
         this.#say({ op: 'end', sub, cursor })
       },

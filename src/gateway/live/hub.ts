@@ -114,7 +114,7 @@ export class Hub {
       if (topic === undefined && this.#sieves.size === 0) continue
       const events = shared(this.#sources, entry)
       if (topic !== undefined) {
-        topic.rev = entry.rev
+        topic.rev = Math.max(topic.rev, entry.rev) // (H2)
         for (const listener of topic.listeners) listener.offer(entry, events)
       }
       if (this.#sieves.size > 0 && isNew(entry))

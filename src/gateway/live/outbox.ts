@@ -97,13 +97,23 @@ export class Outbox {
 
   /** Forgets what waits of a lane. */
   forget(lane: Lane): void {
-    this.#keep((item) => item.lane !== lane)
+    this.#filter((item) => item.lane !== lane)
+  }
+
+  /** The lane is at its end and could not get its events again: what waits of it is not taken out any more. */
+  keep(lane: Lane): void {
+    for (let index = this.#next; index < this.#items.length; index++) {
+      const item = this.#items[index]
+      if (item?.lane !== lane) continue
+      this.#count(item, -1)
+      this.#items[index] = { ...item, lane: undefined }
+    }
   }
 
   /** The exit is gone. */
   close(): void {
     this.#isClosed = true
-    this.#keep(() => false)
+    this.#filter(() => false)
     this.#tellReady()
   }
 
@@ -209,7 +219,7 @@ export class Outbox {
     return widest
   }
 
-  #keep(wanted: (item: Item) => boolean): void {
+  #filter(wanted: (item: Item) => boolean): void {
     const kept: Item[] = []
     for (const item of this.#items.slice(this.#next)) {
       if (wanted(item)) kept.push(item)

@@ -200,9 +200,10 @@ export class RunSubscription implements Lane, RunListener {
 
   /** (R1) */
   #take(entry: Entry, events: readonly SharedEvent[]): void {
+    if (entry.rev === this.#rev) this.#look() // now the read model is here too
+    if (entry.rev <= this.#rev) return
     for (const { event } of events)
       if (event.kind === 'state') this.#isTerminal = isTerminal(event.data.state)
-    if (entry.rev <= this.#rev) return
     const { voice, wants } = this.#options
     const seen = this.#seen
     this.#rev = entry.rev
@@ -267,7 +268,7 @@ export class RunSubscription implements Lane, RunListener {
     const { voice } = this.#options
     this.#phase = { is: 'over' }
     this.#seat.leave()
-    voice.end(cursor)
+    voice.end(this, cursor)
   }
 
   #guard(work: Promise<void>): void {

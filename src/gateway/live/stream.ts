@@ -159,7 +159,8 @@ class Stream implements Member {
       begun: (cursor, snapshot) => snapshot && say('subscribed', cursor, { cursor, snapshot }),
       event: (lane, event) => outbox.tell(lane, event.forStream(), event.cursor, event.key),
       gap: (gap, snapshot) => say('gap', gap.to, { ...gap, snapshot }),
-      end: (cursor) => {
+      end: (lane, cursor) => {
+        outbox.keep(lane)
         this.#isOver = true
         if (!this.#hasBegun && outbox.isFlowing) return
         say('end', cursor, { cursor })

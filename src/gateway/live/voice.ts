@@ -9,8 +9,8 @@ export interface Voice {
   begun(cursor: string, snapshot?: RunSnapshot): void
   event(lane: Lane, event: SharedEvent): void
   gap(gap: Pick<GapFrame, 'from' | 'to' | 'reason'>, snapshot?: RunSnapshot): void
-  /** There will be no more. */
-  end(cursor: string): void
+  /** There will be no more; what waits of the lane leaves before this is said. */
+  end(lane: Lane, cursor: string): void
   /** It cannot go on; the client may come again with its cursor. */
   broken(error: unknown): void
   /** Whether the client takes more at once. */

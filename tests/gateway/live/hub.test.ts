@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Cursor, Entry } from '../../../src/broker/index.ts'
 import { CallboardError } from '../../../src/core/index.ts'
 import { Hub } from '../../../src/gateway/live/hub.ts'
+import { RunSubscription } from '../../../src/gateway/live/run-subscription.ts'
 import type { SharedEvent } from '../../../src/gateway/live/shared-event.ts'
 import { runSieve } from '../../../src/gateway/live/sieve.ts'
 import type { LiveSources } from '../../../src/gateway/live/sources.ts'
@@ -11,7 +12,7 @@ import type { LiveSources } from '../../../src/gateway/live/sources.ts'
 /** Cursors here are `<log>.<number>`. */
 const partsOf = (cursor: Cursor) => cursor.split('.')
 
-function fed() {
+function fed(typeOf: (rev: number) => 'FAILED' | 'RUNNING' = () => 'RUNNING') {
   let hand: (entries: readonly Entry[]) => void = () => {}
   let position = 'a.0' as Cursor
   const facts = {
@@ -50,7 +51,9 @@ function fed() {
       {
         kind: 'state',
         at: '2026-01-01T00:00:00Z',
-        data: { state: { type: 'RUNNING', name: `${rev}`, timestamp: '2026-01-01T00:00:00Z', details: {} } },
+        data: {
+          state: { type: typeOf(rev), name: `${rev}`, timestamp: '2026-01-01T00:00:00Z', details: {} },
+        },
       },
     ],
   }
@@ -71,7 +74,7 @@ function fed() {
     position = entries.at(-1)?.cursor ?? position
     hand(entries)
   }
-  return { hub, feed }
+  return { hub, feed, sources }
 }
 
 class Ear {
@@ -131,5 +134,39 @@ describe('a hub', () => {
     for (const seat of others) seat.leave()
     feed('a', 5, 5)
     expect(ears.map(({ heard }) => heard)).toEqual([[3], [3, 4], [3, 4]])
+  })
+})
+
+describe('a subscription to a run', () => {
+  test('is not ended by an older end that is told again: the run was retried since', async () => {
+    const { feed, hub, sources } = fed((rev) => (rev === 10 ? 'FAILED' : 'RUNNING'))
+    const newest: Entry = {
+      ...{ subject: 'run', rev: 20, at: 0, cursor: 'a.20' as Cursor, nonce: '' },
+      ...{ records: [], tombstone: false },
+    }
+    const log = { ...sources.log, last: async () => newest }
+    const said: string[] = []
+    const subscription = new RunSubscription('run', {
+      clock: { monotonic: () => 0 },
+      limits: { behindForMs: 1 },
+      sources: { ...sources, log },
+      hub,
+      wants: { kinds: undefined, level: undefined },
+      voice: {
+        begun: (cursor) => said.push(`begun ${cursor}`),
+        event: (_, { cursor }) => said.push(`event ${cursor}`),
+        gap: () => said.push('gap'),
+        end: () => said.push('end'),
+        broken: () => said.push('broken'),
+        isReady: true,
+        ready: async () => {},
+        forget() {},
+      },
+    })
+    await subscription.open('a.20')
+    feed('a', 9, 11)
+    feed('a', 12, 21)
+    expect(said).toEqual(['begun a.20', 'event a.21'])
+    subscription.close()
   })
 })

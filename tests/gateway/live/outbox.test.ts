@@ -114,6 +114,23 @@ describe('an outbox', () => {
     expect(exit.taken.length).toBeLessThan(10)
   })
 
+  test('keeps what waits of a lane that is at its end, whatever comes after it', () => {
+    const exit = new SlowExit()
+    const outbox = new Outbox(exit, LIMITS, passing())
+    const [ended, other] = [new TestLane('ended'), new TestLane('other')]
+    for (let n = 0; n < 9; n++) outbox.tell(ended, text(`e${n}`, 100), `e${n}`)
+    outbox.keep(ended)
+    outbox.say(Buffer.from('end'))
+    for (let n = 0; n < 30; n++) outbox.tell(other, text(`o${n}`, 100), `o${n}`)
+    expect([ended.drops, ended.overruns]).toEqual([0, 0])
+    expect(other.drops).toBeGreaterThan(0)
+    exit.take()
+    expect(exit.taken.slice(0, 10).map((taken) => taken.replaceAll('.', ''))).toEqual([
+      ...Array.from({ length: 9 }, (_, n) => `e${n}`),
+      'end',
+    ])
+  })
+
   test('does not count answers and snapshots, however large, as events that wait', () => {
     const exit = new SlowExit()
     const outbox = new Outbox(exit, LIMITS, passing())
