@@ -16,11 +16,15 @@ const PARTS: Readonly<Record<string, string>> = {
   querystring: 'query',
 }
 
-/** Texts of paths and queries become what their schema asks for; a body is taken as it is. */
+/**
+ * Texts of paths and queries become what their schema asks for; a body is taken as it is. A schema is compiled when it is
+ * first needed: a gateway that has just started has better things to do.
+ */
 export const compile: FastifySchemaCompiler<TSchema> = (route) => {
-  const check = TypeBoxValidatorCompiler(route)
+  let check: ReturnType<typeof TypeBoxValidatorCompiler> | undefined
   const where = PARTS[route.httpPart ?? ''] ?? 'body'
   return (data) => {
+    check ??= TypeBoxValidatorCompiler(route)
     const checked = check(data)
     if (typeof checked === 'boolean' || !('error' in checked) || checked.error === undefined) return checked
     return { error: invalidAt(where, faultsOf(checked.error)) }
