@@ -13,6 +13,7 @@ export type {
   FlowRunQuery,
   LogLine,
   Page,
+  RunEvent,
   RunFilter,
   RunSnapshot,
   SignalAnswer,

@@ -212,6 +212,7 @@ const PUBLIC: Readonly<Record<string, readonly string[]>> = {
     'type Reply',
     'RunFold',
     'type RunFoldOptions',
+    'type RunEvent',
     'type RunFilter',
     'type RunSnapshot',
     'type RunStore',

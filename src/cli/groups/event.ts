@@ -1,9 +1,10 @@
 /** `callboard event`: what happens, over all runs. */
 
 import { Command } from '@commander-js/extra-typings'
+import type { LiveItem, RunEvent } from '../../client/index.ts'
 import type { Context } from '../context.ts'
 import { count, runMeant, several } from '../input/index.ts'
-import { clockText, oneLine, shortId } from '../output/index.ts'
+import { clockText, type Output, oneLine, shortId } from '../output/index.ts'
 
 export function eventGroup(context: Context) {
   return new Command('event')
@@ -63,22 +64,66 @@ function listCommand(context: Context) {
 
 function streamCommand(context: Context) {
   return filtered('stream')
-    .description('Events as they happen, until it is stopped.')
+    .description(
+      'Events as they happen, until it is stopped: states of runs and task runs, and what code tells of.',
+    )
     .option('--json', 'one JSON object a line')
-    .action(async ({ json, ...options }) => {
+    .action(async ({ json, run, flow, event }) => {
       const { out } = context
       const client = await context.client()
-      for await (const item of client.events.watch(await filterOf(context, options))) {
-        if (item.kind === 'snapshot') continue
-        if (json === true) out.line(JSON.stringify(item))
-        else if (item.kind === 'event') {
-          const { timestamp, run, task, event, data } = item.data
-          const of = task === undefined ? shortId(run) : `${shortId(run)} ${task}`
-          out.line(
-            `${out.colour('dim', clockText(timestamp))} ${out.colour('blue', of)} ${event} ${oneLine(data)}`,
-          )
-        } else if (item.kind === 'gap')
+      const of = run === undefined ? undefined : await runMeant(client, run, context.deps.clock.now())
+      const filter = { ...(of === undefined ? {} : { id: of }), ...(flow === undefined ? {} : { flow }) }
+      for await (const item of client.flowRuns.watchAll(filter, { kinds: ['state', 'task', 'event'] })) {
+        if (item.kind === 'gap')
           out.note('Some events could not be given: they came faster than they were read.')
+        const shown = eventIn(item)
+        if (shown === undefined || !isWanted(shown.event, event)) continue
+        if (json === true) out.line(JSON.stringify(shown))
+        else out.line(eventText(out, shown))
       }
     })
+}
+
+type Shown = Pick<RunEvent, 'event' | 'run' | 'task' | 'timestamp' | 'data'>
+
+/** States under the names that a listing gives them. */
+function eventIn(item: LiveItem): Shown | undefined {
+  switch (item.kind) {
+    case 'event':
+      return item.data
+    case 'state':
+      return {
+        event: `flow-run.${item.data.state.name}`,
+        run: item.run,
+        timestamp: item.at,
+        data: { ...item.data.state },
+      }
+    case 'task': {
+      const { key, state } = item.data
+      const task = key === undefined ? {} : { task: key }
+      return {
+        event: `task-run.${state.name}`,
+        run: item.run,
+        ...task,
+        timestamp: item.at,
+        data: { ...state },
+      }
+    }
+    default:
+      return undefined
+  }
+}
+
+/** `flow-run.*` is every name that begins so. */
+function isWanted(event: string, wanted: readonly string[] | undefined): boolean {
+  if (wanted === undefined) return true
+  return wanted.some((name) => (name.endsWith('*') ? event.startsWith(name.slice(0, -1)) : event === name))
+}
+
+function eventText(out: Output, { event, run, task, timestamp, data }: Shown): string {
+  const of = task === undefined ? shortId(run) : `${shortId(run)} ${task}`
+  const { message } = data
+  const detail =
+    typeof message === 'string' ? message.split('\n')[0] : event.includes('-run.') ? '' : oneLine(data)
+  return `${out.colour('dim', clockText(timestamp))} ${out.colour('blue', of)} ${event} ${detail}`.trimEnd()
 }

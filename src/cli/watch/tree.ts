@@ -73,7 +73,7 @@ function taskLine(taskRun: TaskRun, out: Output, now: number): string {
     state.type === 'PENDING' ? '' : spanText(ranMs(taskRun, now)),
     attempt,
     progressText(taskRun.progress),
-    out.colour('dim', message),
+    message === '' ? '' : out.colour('dim', message),
   ]
   return parts.filter((part) => part !== '').join('  ')
 }

@@ -25,7 +25,9 @@ export async function watchRun(
 async function draw({ out, deps }: Context, fold: RunFold, items: AsyncIterable<LiveItem>): Promise<void> {
   const { createLogUpdate } = await import('log-update')
   const update = createLogUpdate(out.stdout)
-  const { columns = 80, rows = 24 } = out.stdout
+  // A terminal that does not know its size says 0.
+  const columns = out.stdout.columns || 80
+  const rows = out.stdout.rows || 24
   let cancel = () => {}
   const redraw = () => {
     update(drawRun(fold, out, deps.clock.now(), { columns, rows }))
