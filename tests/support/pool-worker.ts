@@ -18,5 +18,6 @@ const { settings } = resolveSettings(
   { home: '/nowhere' },
 )
 process.on('message', () => process.kill(process.pid, 'SIGSTOP'))
+process.once('disconnect', () => process.exit(1)) // whoever started it has died
 process.channel?.unref()
 process.exitCode = await runWorkerProcess({ ...options, settings, scheduler: { leaseMs } })
