@@ -14,7 +14,7 @@ export type { FlowRunHandle, LogLine, RunEvent, StartOptions } from './handle.ts
 export { abortSignal, getRunLogger } from './in-run.ts'
 export { startInline } from './inline.ts'
 export { LineGate } from './line-gate.ts'
-export { droppedText, type KeptLine, LineKeeper, type LineSink } from './line-keeper.ts'
+export { type KeptLine, LineKeeper, type LineSink } from './line-keeper.ts'
 export { RunClient } from './run-client.ts'
 export { RunLines } from './run-lines.ts'
 export { currentSpeaker } from './scope.ts'

@@ -57,7 +57,7 @@ export function cutLine(text: string): string {
 }
 
 /** Says that lines are missing. */
-export function droppedText(count: number): string {
+function droppedText(count: number): string {
   return `${count} lines dropped: more was said than is kept.`
 }
 
@@ -99,6 +99,11 @@ export class LineKeeper implements LineSink {
     if (isFull || !this.#gate.admits(bytes)) return
     this.#tellDropped(line.at)
     this.#add(kept, bytes)
+  }
+
+  /** Lines that were dropped before they came here. */
+  drop(lines: number): void {
+    this.#gate.drop(lines)
   }
 
   async drain(): Promise<void> {

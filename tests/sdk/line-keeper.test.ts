@@ -85,6 +85,13 @@ describe('the lines of a run', () => {
     ])
   })
 
+  test('that were dropped before they came are counted with the others', async () => {
+    keeper.drop(3)
+    say('after them')
+    await keeper.drain()
+    expect(asked).toEqual([['3 lines dropped: more was said than is kept.', 'after them']])
+  })
+
   test('that the log does not take are dropped beyond a bound, and counted', async () => {
     answers = 'never'
     const line = 'x'.repeat(7_900)

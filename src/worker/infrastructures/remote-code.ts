@@ -19,7 +19,7 @@ import {
   type RunStart,
 } from '../../actors/index.ts'
 import { assertNever, type Deps, decodeJson, type Logger, type Timer } from '../../core/index.ts'
-import { droppedText, LineKeeper, RunLines, type RunSettings } from '../../sdk/index.ts'
+import { LineKeeper, RunLines, type RunSettings } from '../../sdk/index.ts'
 import type { Carrier, CarrierEvents, CodePlan, Exit, Infrastructure, OutputStream } from './carrier.ts'
 import { explainExit } from './explain.ts'
 import { LineSplitter } from './line-splitter.ts'
@@ -156,7 +156,7 @@ class RemoteCode implements RunningCode {
         this.#print(message)
         return
       case 'dropped':
-        this.#lines(undefined).warn(droppedText(message.lines))
+        this.#keeper.drop(message.lines)
         return
       case 'asked':
         this.#asked(message.signal)

@@ -1,7 +1,10 @@
 /** What runs print and log, from wherever: in their logs, in order, and not without end. */
 
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { infrastructureStage, type Kind } from './stage.ts'
+import { infrastructureStage, type Kind, resultOf, untilGone } from './stage.ts'
 
 const APART: readonly Kind[] = ['thread', 'process']
 const PATIENCE = { timeout: 60_000 }
@@ -45,6 +48,19 @@ describe.each(APART)('what code in a %s prints', PATIENCE, (kind) => {
     expect(kept + dropped).toBeLessThanOrEqual(30_002)
   })
 })
+
+test(
+  'what a run does not wait for at its end is done all the same, if it does not take long',
+  PATIENCE,
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'callboard-hasty-'))
+    await using stage = await infrastructureStage('process')
+    const ended = await stage.end(await stage.start('printing.ts:hasty', join(folder, 'file')))
+    await untilGone(Number(resultOf(ended)))
+    expect(await readFile(join(folder, 'file'), 'utf8')).toBe('written')
+    await rm(folder, { recursive: true })
+  },
+)
 
 describe('what programs print that code in a process has started', PATIENCE, () => {
   test('is in its log too', async () => {

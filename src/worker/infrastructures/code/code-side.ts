@@ -23,6 +23,8 @@ import { Speech } from './speech.ts'
 /** What carries texts between the two sides. */
 export interface Wire {
   send(texts: readonly string[]): void
+  /** It alone keeps the program alive no longer. */
+  unref(): void
   /** Calls back with each text from the worker. */
   listen(received: (text: string) => void): void
 }
@@ -31,8 +33,8 @@ type Start = Extract<ToCode, { m: 'start' }>
 
 /** How long the hooks of code that has crashed may take. */
 const HOOKS_MS = 5_000
-/** How long the end waits for a connection to close. */
-const CLOSE_MS = 500
+/** How long the program may go on after its end. */
+const LINGER_MS = 500
 
 export class CodeSide {
   readonly #wire: Wire
@@ -154,7 +156,7 @@ export class CodeSide {
 
   #crashed(message: string): void {
     this.#tellEnd({ m: 'ended', outcome: { is: 'crashed', message } })
-    this.#exit(1)
+    process.exit(1)
   }
 
   /** (S2) */
@@ -163,10 +165,12 @@ export class CodeSide {
     this.#hasEnded = true
   }
 
-  /** (S1) */
+  /** (S1) What is under way although nobody waits for it, such as a last write, gets a moment. */
   #exit(code: number): void {
-    const closing = this.#env?.broker.stop() ?? Promise.resolve()
-    void settlesWithin(this.#deps.clock, CLOSE_MS, closing).then(() => process.exit(code))
+    process.exitCode = code
+    this.#wire.unref()
+    void this.#env?.broker.stop()
+    this.#deps.clock.setTimer(LINGER_MS, () => process.exit(code), { ref: false })
   }
 }
 

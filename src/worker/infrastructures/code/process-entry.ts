@@ -15,11 +15,12 @@ enableCompileCache() // before anything else is loaded
 const { CodeSide } = await import('./code-side.ts')
 const { Frames } = await import('../frames.ts')
 
+const from = new Socket({ fd: 3, readable: true, writable: false })
 const side = new CodeSide({
   send: (texts) => write(Buffer.from(`${texts.join('\n')}\n`)),
+  unref: () => void from.unref(),
   listen(received) {
     const frames = new Frames(received)
-    const from = new Socket({ fd: 3, readable: true, writable: false })
     from.on('data', (bytes) => frames.push(bytes))
     from.on('error', () => {}) // its end is heard below
     from.on('close', endGroup)

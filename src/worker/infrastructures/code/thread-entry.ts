@@ -12,5 +12,6 @@ if (port instanceof MessagePort)
     send(texts) {
       for (const text of texts) port.postMessage(text)
     },
+    unref: () => port.unref(),
     listen: (received) => port.on('message', (text) => received(String(text))),
   }).serve()
