@@ -5,7 +5,7 @@
  * (F1) Whoever listens hears of an entry after the read model has it, in the log's order, each once.
  * (F2) It goes on from where the read model is. When the broker does not know that place any more, or it never was, the
  *      read model is made again from the start.
- * (F3) It ends by `stop` only: whatever else ends a following is told of, and after a moment there is another.
+ * (F3) Once begun it ends by `stop` only: whatever else ends a following is told of, and after a moment there is another.
  */
 
 import type { Broker, Cursor, Entry, Following, Rev } from '../broker/index.ts'
@@ -26,6 +26,7 @@ export type FeedStatus =
   | { readonly is: 'live' }
   | { readonly is: 'broken'; readonly reason: string }
 
+/** `start` resolves once the first entries were handed on, or there are none; it throws what the broker throws. */
 export interface Feed extends Service {
   /** The newest entry that was handed on, or where following began. */
   readonly position: Cursor
@@ -76,8 +77,9 @@ export function createFeed(broker: Pick<Broker, 'log'>, model: ReadModel, deps: 
 
   async function follow(): Promise<Following> {
     const from = model.cursor ?? 'start'
-    position ??= await broker.log.end() // of an empty log; else the first batch says
+    const empty = await broker.log.end()
     const following = await broker.log.follow({ partitions: 'all' }, from, handle)
+    position ??= empty // unless the first batch has said
     following.caughtUp.then(
       () => {
         status = { is: 'live' }
@@ -114,13 +116,16 @@ export function createFeed(broker: Pick<Broker, 'log'>, model: ReadModel, deps: 
       deps.logger.warn({ error }, 'the log does not know where the read model is; it is made anew')
       model.reset()
       position = undefined
+    } else if (position === undefined) {
+      begun.reject(error)
+      stopping.abort()
     } else deps.logger.error({ error }, 'the log cannot be followed just now; it is tried again')
   }
 
   const life = service('The feed of the gateway', {
     async start() {
       running = run()
-      await Promise.race([begun.promise, running])
+      await begun.promise
     },
     async stop() {
       stopping.abort()
