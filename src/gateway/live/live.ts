@@ -10,10 +10,11 @@
 
 import type { Entry } from '../../broker/index.ts'
 import { type Deps, type Service, service, type Timer } from '../../core/index.ts'
+import type { Happening } from '../read-model/index.ts'
 import type { Closing } from './closing.ts'
 import { Hub } from './hub.ts'
 import type { LiveLimits } from './limits.ts'
-import type { Happening, LiveSources } from './sources.ts'
+import type { LiveSources } from './sources.ts'
 
 /** What lives as long as a client is there. */
 export interface Member {

@@ -4,7 +4,8 @@
  */
 
 import type { LogLevel, WorkerChange } from '../../api/index.ts'
-import type { Happening, Wants } from './sources.ts'
+import type { Happening } from '../read-model/index.ts'
+import type { Wants } from './sources.ts'
 
 const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error']
 /** Subscriptions are numbered from 1 in each connection; the frames of higher ones are made each time. */

@@ -1,7 +1,6 @@
 /** What the live room lives on. The gateway gives it; the room itself keeps nothing that could not be thrown away. */
 
 import type {
-  EventFrame,
   FlowRun,
   LiveKind,
   LogLevel,
@@ -12,18 +11,7 @@ import type {
 } from '../../api/index.ts'
 import type { Cursor, Entry, Log, Rev } from '../../broker/index.ts'
 import type { Feed } from '../feed.ts'
-
-type RunFrame = Exclude<EventFrame, { kind: 'worker' }>
-
-/** Something that happened to a run, as an entry of its log says it. */
-export type Happening = {
-  [Kind in LiveKind]: {
-    readonly kind: Kind
-    /** ISO 8601. */
-    readonly at: string
-    readonly data: Extract<RunFrame, { kind: Kind }>['data']
-  }
-}[LiveKind]
+import type { Happening } from '../read-model/index.ts'
 
 /** What a filter asks about a run that does not change while it lives. */
 export type RunFacts = Pick<
