@@ -10,19 +10,20 @@ import { hash } from 'node:crypto'
 import type { BodyContext, BodyOutcome, Settled, TaskOptions as TaskRunOptions } from '../actors/index.ts'
 import { encodeToJson, encodeValue, formatDuration } from '../core/index.ts'
 import { type CacheLookup, lookUp } from './caching/index.ts'
-import { listOf, runHooks } from './hooks.ts'
+import { listOf } from './hooks.ts'
 import { skipped } from './make-states.ts'
 import { fillTemplate } from './names.ts'
 import { encodeResult, failedState, outcomeOf, stateOfSettled } from './outcomes.ts'
 import { producedBy, type Resolved, resolveArguments, waitForAll } from './resolve.ts'
 import { isMarked, isPlain, putResult, takeResult } from './results.ts'
 import type { RunLines } from './run-lines.ts'
-import { taskRunInfo } from './runtime.ts'
+import { type TaskRunInfo, taskRunInfo } from './runtime.ts'
 import { type FlowScope, type Scope, scopes, type TaskScope } from './scope.ts'
 import { Skip } from './skip.ts'
 import { State } from './state.ts'
 import type { TaskDefinition } from './task-definition.ts'
 import type { BodyOrder } from './task-flows.ts'
+import { TaskHooks } from './task-hooks.ts'
 import type { Elsewhere, Gate } from './task-runner.ts'
 import { judgeTrigger } from './triggers.ts'
 
@@ -82,11 +83,11 @@ class Call {
   readonly #id: string
   readonly #name: string
   readonly #lines: RunLines
+  readonly #hooks: TaskHooks
   /** Where its bodies run; undefined for here. */
   readonly #elsewhere: Elsewhere | undefined
   /** A result that was not stored, for the caller in this process. */
   #live: { readonly value: unknown } | undefined
-  #last: State | undefined
   #lastBody: TaskScope | undefined
 
   constructor(input: TaskCallInput, resolved: Resolved) {
@@ -100,6 +101,7 @@ class Call {
     this.#name = this.#runName()
     this.#elsewhere = elsewhereOf(input)
     this.#lines = scope.flow.taskLines({ id, name: this.#name })
+    this.#hooks = new TaskHooks(task, this.#lines)
   }
 
   async run(): Promise<State> {
@@ -218,7 +220,7 @@ class Call {
 
   async #attempt(task: TaskScope): Promise<unknown> {
     const { options } = this.#task
-    if (options.onRunning !== undefined || options.onStateChange !== undefined) await this.#begins(task)
+    if (!this.#hooks.areNone) await this.#hooks.begins(task, this.#flow.env.deps.clock.now())
     try {
       const value = await this.#value(task)
       if (value instanceof State || value === undefined || isPlain(options)) return value
@@ -297,15 +299,6 @@ class Call {
     }
   }
 
-  async #begins(task: TaskScope): Promise<void> {
-    const { onRunning } = this.#task.options
-    const timestamp = new Date(this.#flow.env.deps.clock.now())
-    const name = task.body.attempt === 1 ? 'Running' : 'Retrying'
-    const state = new State({ type: 'RUNNING', name, timestamp, run: this.#id })
-    await this.#changed(task, state)
-    await runHooks('onRunning', listOf(onRunning), this.#lines, this.#task, taskRunInfo(task), state)
-  }
-
   async #attempted(outcome: BodyOutcome): Promise<void> {
     if (outcome.is !== 'failed' || outcome.retryDelayMs === null || this.#lastBody === undefined) return
     const { attempt, failures } = this.#lastBody.body
@@ -313,12 +306,7 @@ class Call {
     const delay = outcome.retryDelayMs
     const when = delay === 0 ? 'immediately' : `in ${formatDuration(delay)}`
     this.#lines.engine('info', `Retry ${failures + 1}/${retries} will start ${when}`, { attempt })
-    if (delay === 0) return
-    const timestamp = new Date(this.#flow.env.deps.clock.now())
-    await this.#changed(
-      this.#lastBody,
-      new State({ type: 'SCHEDULED', name: 'AwaitingRetry', timestamp, run: this.#id }),
-    )
+    if (delay > 0) await this.#hooks.waits(this.#lastBody, this.#flow.env.deps.clock.now())
   }
 
   // ── after the body
@@ -369,64 +357,23 @@ class Call {
 
   /** (Q1) */
   async #tell(state: State): Promise<void> {
-    const { options } = this.#task
     this.#lines.engine(state.isFailed() || state.isCrashed() ? 'error' : 'info', `Finished in state ${state}`)
-    if (
-      options.onStateChange === undefined &&
-      options.onCompletion === undefined &&
-      options.onFailure === undefined
-    )
-      return
-    const task = this.#lastBody
-    const info =
-      task === undefined
-        ? {
-            id: this.#id,
-            name: this.#name,
-            taskName: this.#task.name,
-            tags: options.tags ?? NO_TAGS,
-            parameters: this.#task.named(this.#resolved.args),
-            runCount: 0,
-            idempotencyKey: `${this.#flow.session.start.run}/${this.#id}`,
-          }
-        : taskRunInfo(task)
-    await scopes.run(this.#scope, async () => {
-      await runHooks(
-        'onStateChange',
-        listOf(options.onStateChange),
-        this.#lines,
-        this.#task,
-        info,
-        this.#last,
-        state,
-      )
-      const hooks = state.isCompleted() ? options.onCompletion : options.onFailure
-      if (state.isCompleted() || state.isFailed())
-        await runHooks(
-          state.isCompleted() ? 'onCompletion' : 'onFailure',
-          listOf(hooks),
-          this.#lines,
-          this.#task,
-          info,
-          state,
-        )
-    })
+    if (this.#hooks.areNone) return
+    await scopes.run(this.#scope, () => this.#hooks.ended(() => this.#info(), state))
   }
 
-  async #changed(task: TaskScope, state: State): Promise<void> {
-    const { onStateChange } = this.#task.options
-    const before = this.#last
-    this.#last = state
-    if (onStateChange === undefined) return
-    await runHooks(
-      'onStateChange',
-      listOf(onStateChange),
-      this.#lines,
-      this.#task,
-      taskRunInfo(task),
-      before,
-      state,
-    )
+  /** Of a task run that may have had no body. */
+  #info(): TaskRunInfo {
+    if (this.#lastBody !== undefined) return taskRunInfo(this.#lastBody)
+    return {
+      id: this.#id,
+      name: this.#name,
+      taskName: this.#task.name,
+      tags: this.#task.options.tags ?? NO_TAGS,
+      parameters: this.#task.named(this.#resolved.args),
+      runCount: 0,
+      idempotencyKey: `${this.#flow.session.start.run}/${this.#id}`,
+    }
   }
 }
 
