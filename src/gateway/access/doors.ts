@@ -21,10 +21,14 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks. Before a handler runs it is somebody, except on routes for the public. */
     principal: Principal | undefined
+    /** Why this page may not open a socket, on routes that tell it themselves: browsers show no page an HTTP refusal. */
+    socketRefusal: string | undefined
   }
   interface FastifyContextConfig {
     /** Who may use the route; `public`: everybody, without being asked who they are. (D1) */
     scope?: Scope | 'public'
+    /** It opens sockets, and closes those of `socketRefusal` with the reason. */
+    closesSockets?: true
   }
 }
 
@@ -49,15 +53,17 @@ export async function addDoors(server: FastifyInstance, options: DoorOptions): P
   const isBoundToLoopback = isLoopback(host)
   const refused = new WeakMap<FastifyRequest, CallboardError>()
   server.decorateRequest('principal', undefined)
+  server.decorateRequest('socketRefusal', undefined)
 
   server.addHook('onRequest', async (request, reply) => {
     const { method, headers } = request
     const { host: named, origin } = headers
-    const why = refusalOf(
-      { method, isSocket: headers.upgrade !== undefined, host: named, origin },
-      { isBoundToLoopback, origins },
-    )
-    if (why !== undefined) throw new CallboardError('CB_E_FORBIDDEN', why)
+    const isSocket = headers.upgrade !== undefined
+    const asked = { method, isSocket, host: named, origin }
+    const why = refusalOf(asked, { isBoundToLoopback, origins })
+    if (why !== undefined && isSocket && request.routeOptions.config.closesSockets === true)
+      request.socketRefusal = why
+    else if (why !== undefined) throw new CallboardError('CB_E_FORBIDDEN', why)
     reply.header('cache-control', 'no-store')
     const token = tokenOf(headers.authorization)
     if (token !== undefined) request.principal = keeper.admit(token)

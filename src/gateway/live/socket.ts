@@ -22,7 +22,7 @@ export interface SocketOptions {
 /** A frame this much larger than the limit is not even read. */
 const UNREAD = 2
 
-/** A close frame has room for 123 bytes of reason. */
+/** A close frame has room for 123 bytes of reason; a reason may quote what a client sent. */
 const LONGEST_REASON = 100
 
 /** How long a client may take to answer a close before the connection is cut. */
@@ -38,28 +38,33 @@ export async function addSocket(server: FastifyInstance, options: SocketOptions)
       handleProtocols: (offered: Set<string>) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
     },
   })
-  server.get('/api/v1/live', { websocket: true, config: { scope: 'public' } }, (socket, request) => {
-    const wire = wireOf(socket, request.raw.socket, deps)
-    const connection = new Connection(
-      { ...options, hub, limits, sources, wire, address: request.ip },
-      request.principal,
-    )
-    const { promise: ended, resolve } = Promise.withResolvers<void>()
-    socket.on('message', (data, isBinary) => {
-      connection.heard()
-      if (isBinary) return connection.close('NO_FRAME', 'frames are texts')
-      const text = String(data)
-      if (Buffer.byteLength(text) > limits.frameBytes) return connection.close('TOO_LARGE')
-      void connection.received(text)
-    })
-    socket.on('pong', () => connection.heard())
-    socket.on('error', (error) => deps.logger.debug({ error }, 'a live socket broke'))
-    socket.on('close', () => {
-      connection.gone()
-      resolve()
-    })
-    live.join({ beat: () => connection.beat(), close: (why) => connection.close(why), ended })
-  })
+  server.get(
+    '/api/v1/live',
+    { websocket: true, config: { scope: 'public', closesSockets: true } },
+    (socket, request) => {
+      const wire = wireOf(socket, request.raw.socket, deps)
+      const connection = new Connection(
+        { ...options, hub, limits, sources, wire, address: request.ip },
+        request.socketRefusal === undefined ? request.principal : undefined,
+      )
+      if (request.socketRefusal !== undefined) connection.close('NOT_ALLOWED', request.socketRefusal)
+      const { promise: ended, resolve } = Promise.withResolvers<void>()
+      socket.on('message', (data, isBinary) => {
+        connection.heard()
+        if (isBinary) return connection.close('NO_FRAME', 'frames are texts')
+        const text = String(data)
+        if (Buffer.byteLength(text) > limits.frameBytes) return connection.close('TOO_LARGE')
+        void connection.received(text)
+      })
+      socket.on('pong', () => connection.heard())
+      socket.on('error', (error) => deps.logger.debug({ error }, 'a live socket broke'))
+      socket.on('close', () => {
+        connection.gone()
+        resolve()
+      })
+      live.join({ beat: () => connection.beat(), close: (why) => connection.close(why), ended })
+    },
+  )
 }
 
 function wireOf(socket: WebSocket, below: Socket, deps: Deps): Wire {
@@ -81,7 +86,7 @@ function wireOf(socket: WebSocket, below: Socket, deps: Deps): Wire {
       socket.send(bytes, { binary: false }, sent)
     },
     close(code, reason) {
-      socket.close(code, reason.slice(0, LONGEST_REASON))
+      socket.close(code, reason.replaceAll(/[^ -~]/g, '?').slice(0, LONGEST_REASON))
       const cut = deps.clock.setTimer(CLOSES_WITHIN_MS, () => socket.terminate(), { ref: false })
       socket.once('close', () => cut.cancel())
     },

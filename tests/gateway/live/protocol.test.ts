@@ -65,6 +65,22 @@ describe('a socket that has to say who it is', () => {
     expect(await new Client(gateway.port).closed).toMatchObject({ code: 4408 })
   })
 
+  test('is closed with 4403, and told nothing, when it is of a foreign page or a foreign name', async () => {
+    await using stage = await openStage()
+    const gateway = await stage.gateway({ origins: ['https://ours.example'] })
+    for (const headers of [
+      { origin: 'https://evil.example' },
+      { origin: 'null' },
+      { host: 'evil.example' },
+      { origin: `https://${'\u00e9'.repeat(150)}.example` },
+    ]) {
+      const client = new Client(gateway.port, { headers })
+      expect(await client.closed).toMatchObject({ code: 4403 })
+      expect(client.frames).toEqual([])
+    }
+    await stage.client(gateway, { headers: { origin: 'https://ours.example' } })
+  })
+
   test('is refused before there is a socket when the token in its header is wrong', async () => {
     await using stage = await openStage()
     const gateway = await stage.gateway()
