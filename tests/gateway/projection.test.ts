@@ -3,8 +3,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { legalSignals, parseTag, type RunState } from '../../src/actors/index.ts'
-import type { TaskRun } from '../../src/api/index.ts'
-import type { ReadModel } from '../../src/gateway/read-model/index.ts'
+import type { StateView, TaskRun } from '../../src/api/index.ts'
+import { eventsOf, type ReadModel } from '../../src/gateway/read-model/index.ts'
 import { NOW, WALKED_FLOW } from '../actors/support/alphabet.ts'
 import { live, moves } from '../actors/support/random-life.ts'
 import { RUN_ID, TestRun } from '../actors/support/run.ts'
@@ -77,6 +77,12 @@ function countsOf(types: readonly string[]): Record<string, number> {
   return Object.fromEntries([...Map.groupBy(types, (type) => type)].map(([type, all]) => [type, all.length]))
 }
 
+/** From state to state; what stays where it is counts once. */
+function turns(states: readonly StateView[]): string[] {
+  const names = states.map(({ name, type }) => `${type} ${name}`)
+  return names.filter((name, index) => name !== names[index - 1])
+}
+
 describe('over any life of a run', () => {
   test('the read model says of it and of its task runs what its log says', () => {
     fc.assert(
@@ -132,6 +138,24 @@ describe('over any life of a run', () => {
         model.close()
       }),
       { numRuns: 40 },
+    )
+  })
+
+  test('its entries say, each of itself alone, which states it went through', () => {
+    fc.assert(
+      fc.property(fc.nat(999), moves(40), (which, life) => {
+        const run = born(which)
+        for (const move of life) live(run, move)
+        const model = openModel()
+        model.apply(run.entries)
+        const said = run.entries.flatMap((entry) =>
+          eventsOf(entry).flatMap(({ kind, data }) => (kind === 'state' ? [data.state] : [])),
+        )
+        const kept = model.events.statesOfRun(RUN_ID, { cursor: undefined, limit: 200 }).items
+        expect(turns(said)).toEqual(turns(kept.map(({ state }) => state)))
+        model.close()
+      }),
+      { numRuns: 100 },
     )
   })
 })

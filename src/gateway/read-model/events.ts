@@ -1,6 +1,7 @@
 /**
  * What an entry of a run's log says to whoever looks on, in the words of the wire. Of the entry alone: the same entry
- * always says the same, on every gateway and at any time.
+ * always says the same, on every gateway and at any time. What was before is not known here: now and then an entry says
+ * once more that the run is where it has been.
  */
 
 import {
