@@ -14,7 +14,7 @@ import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { CallboardError } from '../../core/index.ts'
 import type { Keeper } from './keeper.ts'
-import { isLocalAddress, isLoopback, refusalOf } from './origins.ts'
+import { isLocalAddress, isLoopback, type Names, refusalOf } from './origins.ts'
 import { ANYBODY, demand, type Principal, type Scope } from './principal.ts'
 
 declare module 'fastify' {
@@ -50,7 +50,7 @@ const EXPOSED = ['callboard-after', 'retry-after']
 /** Puts the doors in; before any route is added. */
 export async function addDoors(server: FastifyInstance, options: DoorOptions): Promise<void> {
   const { keeper, host, isOpen, origins, requestsPerMinute } = options
-  const isBoundToLoopback = isLoopback(host)
+  const names: Names = !isOpen ? 'any' : isLoopback(host) ? 'loopback' : 'plain'
   const refused = new WeakMap<FastifyRequest, CallboardError>()
   server.decorateRequest('principal', undefined)
   server.decorateRequest('socketRefusal', undefined)
@@ -60,7 +60,7 @@ export async function addDoors(server: FastifyInstance, options: DoorOptions): P
     const { host: named, origin } = headers
     const isSocket = headers.upgrade !== undefined
     const asked = { method, isSocket, host: named, origin }
-    const why = refusalOf(asked, { isBoundToLoopback, origins })
+    const why = refusalOf(asked, { names, origins })
     if (why !== undefined && isSocket && request.routeOptions.config.closesSockets === true)
       request.socketRefusal = why
     else if (why !== undefined) throw new CallboardError('CB_E_FORBIDDEN', why)

@@ -5,8 +5,10 @@ import { isOpenAt } from '../../../src/gateway/access/policy.ts'
 const GET = { method: 'GET', isSocket: false } as const
 const POST = { method: 'POST', isSocket: false } as const
 const SOCKET = { method: 'GET', isSocket: true } as const
-const HERE = { isBoundToLoopback: true, origins: ['https://ours.example'] } as const
-const OPEN = { isBoundToLoopback: false, origins: ['https://ours.example'] } as const
+const HERE = { names: 'loopback', origins: ['https://ours.example'] } as const
+const KEYED = { names: 'any', origins: ['https://ours.example'] } as const
+
+const OPEN = { names: 'plain', origins: ['https://ours.example'] } as const
 
 describe('a request', () => {
   test.each([
@@ -24,8 +26,12 @@ describe('a request', () => {
       'https://evil.example',
       HERE,
     ],
-    ['a gateway for all, under any name', POST, 'callboard.example', undefined, OPEN],
-    ['a page of a gateway for all', POST, 'callboard.example', 'https://callboard.example', OPEN],
+    ['a gateway for all, under any name', POST, 'callboard.example', undefined, KEYED],
+    ['an address of an open gateway for all', POST, '192.168.1.5:4200', undefined, OPEN],
+    ['an IPv6 address of an open gateway for all', POST, '[fd00::5]:4200', undefined, OPEN],
+    ['a name without a dot, as containers have', POST, 'gateway:4200', undefined, OPEN],
+    ['the name of a listed origin', POST, 'ours.example', 'https://ours.example', OPEN],
+    ['a page of a gateway for all', POST, 'callboard.example', 'https://callboard.example', KEYED],
   ] as const)('is let through: %s', (_, asked, host, origin, at) => {
     expect(refusalOf({ ...asked, host, origin }, at)).toBeUndefined()
   })
@@ -52,8 +58,15 @@ describe('a request', () => {
     ],
     ['a name that only begins like this machine', GET, 'localhost.evil.example', undefined, HERE],
     ['a name that only begins like an address of this machine', GET, '127.evil.example', undefined, HERE],
+    [
+      'a name that was pointed at an open gateway',
+      POST,
+      'evil.example:4200',
+      'http://evil.example:4200',
+      OPEN,
+    ],
     ['a request without a name', GET, undefined, undefined, HERE],
-    ['a foreign page at a gateway for all', POST, 'callboard.example', 'https://evil.example', OPEN],
+    ['a foreign page at a gateway for all', POST, 'callboard.example', 'https://evil.example', KEYED],
   ] as const)('is refused: %s', (_, asked, host, origin, at) => {
     expect(refusalOf({ ...asked, host, origin }, at)).toBeTypeOf('string')
   })
