@@ -1,5 +1,6 @@
 /** What the read model knows, as the live room asks for it. */
 
+import type { RunSnapshot } from '../../api/index.ts'
 import type { Feed } from '../feed.ts'
 import type { ReadModel } from '../read-model/index.ts'
 import type { RunDirectory, RunPicture } from './sources.ts'
@@ -17,7 +18,9 @@ export function directoryOf(
   const pictureNow = (run: string): RunPicture | undefined => {
     const found = model.runs.get(run)
     if (found === undefined || model.cursor === undefined) return undefined
-    const snapshot = { run: found, taskRuns: model.tasks.newest(run, MOST_TASKS) }
+    const called = model.tasks.newest(run, MOST_TASKS + 1)
+    const snapshot: RunSnapshot = { run: found, taskRuns: called.slice(-MOST_TASKS) }
+    if (called.length > MOST_TASKS) snapshot.truncated = true
     return { snapshot, rev: found.rev, cursor: model.cursor }
   }
   return {
