@@ -14,7 +14,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { CallboardError, type Deps, mintId } from '../../../core/index.ts'
 import { FILES } from './folder.ts'
 import { whenFree } from './patience.ts'
-import { createTables, identify, readStoreId, refuseUnless } from './schema.ts'
+import { createTables, type Found, identify, readStoreId, refuseUnless } from './schema.ts'
 import { type Command, command, type Query, query, type SqlRow, storeError } from './sqlite.ts'
 
 /** `full`: a commit is on the disk when it returns. `normal`: it is in the kernel's hands. */
@@ -66,7 +66,7 @@ export async function openFolderStore(
     const opened = new DatabaseSync(where, { timeout: BLOCKING_WAIT_MS })
     db = opened
     const patiently = <T>(work: () => T) => whenFree(deps, where, OPENING_TIMEOUT_MS, work)
-    const found = await patiently(() => identify(opened))
+    const found = await patiently(() => look(opened))
     refuseUnless(found, where)
     await patiently(() => writeAhead(opened, where))
     opened.exec(`
@@ -89,6 +89,16 @@ export function openMemoryStore(deps: Pick<Deps, 'clock' | 'random'>): Store {
   const db = new DatabaseSync(':memory:')
   makeTables(db, 'memory', deps)
   return storeOf(db, 'memory', 'normal')
+}
+
+/** Of one moment: between two looks another process may have made the tables. */
+function look(db: DatabaseSync): Found {
+  db.exec('BEGIN')
+  try {
+    return identify(db)
+  } finally {
+    if (db.isTransaction) db.exec('ROLLBACK')
+  }
 }
 
 /** Of several processes that come to an empty folder at once, the one with the write lock makes the tables. */
