@@ -1,0 +1,56 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { systemDeps } from '../../src/core/index.ts'
+import { createServer, type Server } from '../../src/gateway/http/index.ts'
+
+let server: Server
+let port: number
+
+beforeEach(async () => {
+  server = createServer({ deps: systemDeps(), bodyLimit: 1_000, readWithinMs: 200 })
+  server.get('/', () => ({ here: true }))
+  server.post('/', () => ({ here: true }))
+  await server.listen({ host: '127.0.0.1', port: 0 })
+  port = Number(new URL(server.listeningOrigin).port)
+})
+
+afterEach(() => server.close())
+
+/** A client that sends this much of a request, and then nothing. */
+async function begin(text: string): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', port })
+  await once(socket, 'connect')
+  socket.write(text)
+  return socket
+}
+
+async function untilClosed(socket: Socket): Promise<string> {
+  let heard = ''
+  socket.on('data', (data) => {
+    heard += data
+  })
+  await once(socket, 'close')
+  return heard
+}
+
+describe('a client that never finishes what it sends', () => {
+  test.each([
+    ['in the middle of its headers', 'GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: '],
+    [
+      'in the middle of its body',
+      'POST / HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{',
+    ],
+  ])('%s is told so and cut off', async (_, text) => {
+    expect(await untilClosed(await begin(text))).toMatch(/^HTTP\/1\.1 408 /)
+  })
+
+  test('holds up nobody else, however many of them there are', async () => {
+    const slow = await Promise.all(
+      Array.from({ length: 200 }, () => begin('GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: ')),
+    )
+    const answer = await fetch(`http://127.0.0.1:${port}/`)
+    expect([answer.status, await answer.json()]).toEqual([200, { here: true }])
+    await Promise.all(slow.map(untilClosed))
+  })
+})
