@@ -7,39 +7,44 @@ import { failureOf } from './failures.ts'
 /** How an attempt of a task's body ended. */
 export function taskEventOf(outcome: BodyOutcome, at: number): TaskEvent {
   switch (outcome.is) {
-    case 'completed': {
-      const { is: _, ...completed } = outcome
-      return { type: 'COMPLETE', at, ...completed }
-    }
     case 'skipped': {
       const { is: _, ...skipped } = outcome
       return { type: 'SKIP', at, ...skipped }
-    }
-    case 'failed': {
-      const { is: _, ...failed } = outcome
-      return { type: 'FAIL', at, ...failed }
-    }
-    case 'crashed': {
-      const { is: _, ...crashed } = outcome
-      return { type: 'CRASH', at, ...crashed }
     }
     case 'cancelled': {
       const { is: _, ...cancelled } = outcome
       return { type: 'CANCELLED', at, ...cancelled }
     }
+    default:
+      return eventOfBoth(outcome, at)
   }
 }
 
 /** How an execution of the flow's code ended. */
 export function flowEventOf(outcome: BodyOutcome, at: number): FlowEvent {
   switch (outcome.is) {
-    case 'completed': {
-      const { is: _, ...completed } = outcome
-      return { type: 'COMPLETE', at, ...completed }
-    }
     case 'skipped': {
       const { is: _, ...skipped } = outcome
       return { type: 'COMPLETE', at, name: 'Skipped', ...skipped }
+    }
+    case 'cancelled': {
+      const { is: _, ...cancelled } = outcome
+      return { type: 'ABANDON', at, ...cancelled }
+    }
+    default:
+      return eventOfBoth(outcome, at)
+  }
+}
+
+/** What both charts call the same. */
+function eventOfBoth(
+  outcome: Exclude<BodyOutcome, { readonly is: 'skipped' | 'cancelled' }>,
+  at: number,
+): Extract<FlowEvent & TaskEvent, { type: 'COMPLETE' | 'FAIL' | 'CRASH' }> {
+  switch (outcome.is) {
+    case 'completed': {
+      const { is: _, ...completed } = outcome
+      return { type: 'COMPLETE', at, ...completed }
     }
     case 'failed': {
       const { is: _, ...failed } = outcome
@@ -48,10 +53,6 @@ export function flowEventOf(outcome: BodyOutcome, at: number): FlowEvent {
     case 'crashed': {
       const { is: _, ...crashed } = outcome
       return { type: 'CRASH', at, ...crashed }
-    }
-    case 'cancelled': {
-      const { is: _, ...cancelled } = outcome
-      return { type: 'ABANDON', at, ...cancelled }
     }
   }
 }
