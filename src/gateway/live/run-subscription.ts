@@ -12,40 +12,20 @@
 
 import type { RunSnapshot } from '../../api/index.ts'
 import type { Entry, Rev } from '../../broker/index.ts'
-import { CallboardError, type Clock } from '../../core/index.ts'
+import { CallboardError } from '../../core/index.ts'
 import { placeOf } from './cursors.ts'
 import { findPlace } from './find-place.ts'
-import { type Hub, type RunListener, type RunSeat, shared } from './hub.ts'
-import type { LiveLimits } from './limits.ts'
+import { type RunListener, type RunSeat, shared } from './hub.ts'
 import type { Lane } from './outbox.ts'
 import type { SharedEvent } from './shared-event.ts'
-import type { LiveSources, RunPicture, Wants } from './sources.ts'
-import type { Voice } from './voice.ts'
-
-type Phase =
-  | { readonly is: 'opening' }
-  /** Reading the log. */
-  | { readonly is: 'catching' }
-  /** Taking what the hub offers. */
-  | { readonly is: 'live' }
-  /** Waiting for the client to take more, to go on from what it has or from what holds then. (R3) */
-  | { readonly is: 'behind' }
-  | { readonly is: 'over' }
-
-export interface RunSubscriptionOptions {
-  readonly clock: Pick<Clock, 'monotonic'>
-  readonly limits: Pick<LiveLimits, 'behindForMs'>
-  readonly sources: LiveSources
-  readonly hub: Hub
-  readonly voice: Voice
-  readonly wants: Wants
-}
+import type { RunPicture } from './sources.ts'
+import type { Phase, SubscriptionOptions } from './subscription.ts'
 
 const NOWHERE = { rev: 0, seen: 0 }
 
 export class RunSubscription implements Lane, RunListener {
   readonly #run: string
-  readonly #options: RunSubscriptionOptions
+  readonly #options: SubscriptionOptions
   readonly #seat: RunSeat
   #phase: Phase = { is: 'opening' }
   /** The newest entry that was taken. */
@@ -62,7 +42,7 @@ export class RunSubscription implements Lane, RunListener {
   /** The client has everything that it wants up to here. */
   #left = 'start'
 
-  constructor(run: string, options: RunSubscriptionOptions) {
+  constructor(run: string, options: SubscriptionOptions) {
     this.#run = run
     this.#options = options
     this.#seat = options.hub.attach(run, this)

@@ -11,37 +11,19 @@
  */
 
 import type { Cursor, Entry } from '../../broker/index.ts'
-import type { Clock } from '../../core/index.ts'
 import { type Place, placeOf } from './cursors.ts'
 import { entryAt } from './find-place.ts'
-import { type Hub, type SieveListener, shared } from './hub.ts'
+import { type SieveListener, shared } from './hub.ts'
 import { factsIn, KnownRuns } from './known-runs.ts'
-import type { LiveLimits } from './limits.ts'
 import type { Lane } from './outbox.ts'
 import type { SharedEvent } from './shared-event.ts'
 import type { Sieve } from './sieve.ts'
-import type { LiveSources, RunFacts, Wants } from './sources.ts'
-import type { Voice } from './voice.ts'
-
-type Phase =
-  | { readonly is: 'opening' }
-  | { readonly is: 'catching' }
-  | { readonly is: 'live' }
-  | { readonly is: 'behind' }
-  | { readonly is: 'over' }
-
-export interface SieveSubscriptionOptions {
-  readonly clock: Pick<Clock, 'monotonic'>
-  readonly limits: Pick<LiveLimits, 'behindForMs'>
-  readonly sources: LiveSources
-  readonly hub: Hub
-  readonly voice: Voice
-  readonly wants: Wants
-}
+import type { RunFacts } from './sources.ts'
+import type { Phase, SubscriptionOptions } from './subscription.ts'
 
 export class SieveSubscription implements Lane, SieveListener {
   readonly #sieve: Sieve
-  readonly #options: SieveSubscriptionOptions
+  readonly #options: SubscriptionOptions
   #phase: Phase = { is: 'opening' }
   #leave = () => {}
   /** Everything up to here was taken. */
@@ -53,7 +35,7 @@ export class SieveSubscription implements Lane, SieveListener {
   #hasBegun = false
   #left: string
 
-  constructor(sieve: Sieve, options: SieveSubscriptionOptions) {
+  constructor(sieve: Sieve, options: SubscriptionOptions) {
     this.#sieve = sieve
     this.#options = options
     this.#at = options.hub.position
