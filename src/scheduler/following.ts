@@ -8,6 +8,8 @@
  * (W2) New partitions catch up on their own, from the oldest of their cursors, while those already followed go on;
  *      then one following from where both are takes the place of the two.
  * (W3) Joining and leaving are done one after another. What joins or leaves meanwhile is gathered into the next.
+ * (W4) Who leaves and joins again takes a new seat: a following that was begun for the old one hands it nothing, and does
+ *      not move its cursor.
  */
 
 import type { Cursor, Entry, Following, Log } from '../broker/index.ts'
@@ -30,14 +32,19 @@ export interface Follower {
 
 const PAUSE_MS = 500
 
+/** From joining to leaving (W4). */
+interface Seat {
+  readonly follower: Follower
+}
+
 export class SharedFollowing {
   readonly #log: Log
   readonly #deps: Deps
   readonly #stop = new AbortController()
   /** Those whom the main following serves. */
-  readonly #followed = new Map<number, Follower>()
+  readonly #followed = new Map<number, Seat>()
   /** Those who have joined and are not caught up. */
-  readonly #joining = new Map<number, Follower>()
+  readonly #joining = new Map<number, Seat>()
   #main: Following | undefined
   #catching: Following | undefined
   #work: Promise<void> = Promise.resolve()
@@ -51,7 +58,8 @@ export class SharedFollowing {
   }
 
   join(follower: Follower): void {
-    this.#joining.set(follower.partition, follower)
+    this.#followed.delete(follower.partition)
+    this.#joining.set(follower.partition, { follower })
     this.#change()
   }
 
@@ -92,10 +100,10 @@ export class SharedFollowing {
   }
 
   /** (W2) */
-  async #catchUp(followers: readonly Follower[]): Promise<void> {
-    if (followers.length === 0) return
+  async #catchUp(seats: readonly Seat[]): Promise<void> {
+    if (seats.length === 0) return
     const end = await this.#log.end()
-    const following = await this.#follow(followers)
+    const following = await this.#follow(seats)
     this.#catching = following
     try {
       await following.caughtUp
@@ -103,11 +111,12 @@ export class SharedFollowing {
       await following.stop()
       this.#catching = undefined
     }
-    for (const follower of followers) {
-      if (this.#joining.get(follower.partition) !== follower) continue
+    for (const seat of seats) {
+      const { follower } = seat
+      if (this.#joining.get(follower.partition) !== seat) continue
       this.#joining.delete(follower.partition)
-      this.#followed.set(follower.partition, follower)
-      this.#reached([follower], end)
+      this.#followed.set(follower.partition, seat)
+      this.#reached([seat], end)
       follower.caughtUp()
     }
   }
@@ -126,9 +135,9 @@ export class SharedFollowing {
     )
   }
 
-  #follow(followers: readonly Follower[]): Promise<Following> {
-    const byPartition = new Map(followers.map((follower) => [follower.partition, follower]))
-    const from = this.#oldest(followers)
+  #follow(seats: readonly Seat[]): Promise<Following> {
+    const byPartition = new Map(seats.map((seat) => [seat.follower.partition, seat]))
+    const from = this.#oldest(seats)
     const partitions = byPartition.size === PARTITIONS ? 'all' : new Set(byPartition.keys())
     let before: Cursor | undefined
     return this.#log.follow({ partitions }, from ?? 'start', async (entries) => {
@@ -138,9 +147,9 @@ export class SharedFollowing {
   }
 
   /** Undefined when one of them has none. */
-  #oldest(followers: readonly Follower[]): Cursor | undefined {
-    let oldest = followers[0]?.cursor
-    for (const { cursor } of followers) {
+  #oldest(seats: readonly Seat[]): Cursor | undefined {
+    let oldest = seats[0]?.follower.cursor
+    for (const { cursor } of seats.map(({ follower }) => follower)) {
       if (cursor === undefined || oldest === undefined) return undefined
       if (this.#log.compare(cursor, oldest) < 0) oldest = cursor
     }
@@ -152,14 +161,15 @@ export class SharedFollowing {
    * work, and hardly ever needed beyond that.
    */
   async #hand(
-    followers: ReadonlyMap<number, Follower>,
+    seats: ReadonlyMap<number, Seat>,
     entries: readonly Entry[],
     before: Cursor | undefined,
   ): Promise<void> {
     const shares = new Map<Follower, Entry[]>()
     for (const entry of entries) {
-      const follower = followers.get(partitionOf(entry.subject))
-      if (!follower || !this.#isServed(follower)) continue
+      const seat = seats.get(partitionOf(entry.subject))
+      if (!seat || !this.#isServed(seat)) continue
+      const { follower } = seat
       const { cursor } = follower
       const mayHaveSeen = cursor !== undefined && cursor !== before
       if (mayHaveSeen && this.#log.compare(entry.cursor, cursor) <= 0) continue // (W1)
@@ -169,26 +179,28 @@ export class SharedFollowing {
     }
     await handOut(shares)
     const last = entries.at(-1)?.cursor
-    if (last !== undefined) this.#reached(followers.values(), last, before)
+    if (last !== undefined) this.#reached(seats.values(), last, before)
   }
 
   /** Followers mostly stand at the same position: each one is compared once. */
-  #reached(followers: Iterable<Follower>, cursor: Cursor, before?: Cursor): void {
+  #reached(seats: Iterable<Seat>, cursor: Cursor, before?: Cursor): void {
     let compared = before
     let isBehind = true
-    for (const follower of followers) {
+    for (const seat of seats) {
+      const { follower } = seat
       const { cursor: known } = follower
       if (known !== undefined && known !== compared) {
         compared = known
         isBehind = known === before || (known !== cursor && this.#log.compare(known, cursor) < 0)
       }
-      if ((known === undefined || isBehind) && this.#isServed(follower)) follower.reached(cursor)
+      if ((known === undefined || isBehind) && this.#isServed(seat)) follower.reached(cursor)
     }
   }
 
-  #isServed(follower: Follower): boolean {
-    const { partition } = follower
-    return this.#followed.get(partition) === follower || this.#joining.get(partition) === follower
+  /** (W4) */
+  #isServed(seat: Seat): boolean {
+    const { partition } = seat.follower
+    return this.#followed.get(partition) === seat || this.#joining.get(partition) === seat
   }
 
   #failed(error: unknown): void {
@@ -205,10 +217,9 @@ export class SharedFollowing {
         { error },
         'the log is not the one that was followed; it is read from its start',
       )
-      for (const follower of [...this.#followed.values(), ...this.#joining.values()]) {
+      for (const { follower } of [...this.#followed.values(), ...this.#joining.values()]) {
         follower.restart()
-        this.#followed.delete(follower.partition)
-        this.#joining.set(follower.partition, follower)
+        this.join(follower)
       }
     } else
       this.#deps.logger.warn({ error }, 'following the log was interrupted; it goes on from where it was')

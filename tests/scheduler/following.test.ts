@@ -137,6 +137,36 @@ describe('the shared following', () => {
     await stage.drive(shared.stop())
   })
 
+  test('hands everything to who left and joined again, whatever is handed out meanwhile', async () => {
+    const { log } = stage.home.broker
+    const gate = Promise.withResolvers<void>()
+    let follows = 0
+    const gated: Log = {
+      ...log,
+      async follow(filter, from, handler) {
+        follows++
+        if (isBack) await gate.promise
+        return log.follow(filter, from, handler)
+      },
+    }
+    let isBack = false
+    const reader = new Reader(1)
+    const seen = await write(1, 3)
+    const shared = follow(gated)
+    shared.join(reader)
+    await until(stage, () => reader.isCaughtUp && follows === 2)
+    shared.leave(1)
+    reader.got.length = 0
+    reader.cursor = undefined
+    isBack = true
+    shared.join(reader)
+    seen.push(...(await write(1, 2)), ...(await write(1, 1)))
+    gate.resolve()
+    await stage.clock.advance(1_000)
+    expect(reader.got).toEqual(seen)
+    await stage.drive(shared.stop())
+  })
+
   test('goes on from the cursor after a handler that failed', async () => {
     const reader = new Reader(1)
     const shared = follow()
