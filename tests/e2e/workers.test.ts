@@ -6,7 +6,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest'
 import type { RunRecord } from '../../src/actors/index.ts'
 import { createPool, createQueue, type Deployment, type Draft } from '../../src/catalog/index.ts'
 import { type ClusterView, clusterView } from '../support/cluster-view.ts'
@@ -62,15 +62,23 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
   describe.each(['inline', 'thread', 'process'] as const)('with code that runs by %s', (infrastructure) => {
     const canKill = infrastructure !== 'inline'
     let shared: readonly PoolWorker[] = []
+    const started: PoolWorker[] = []
 
-    const worker = (pool: string, name: string, spares = 0) =>
-      startPoolWorker({
+    async function worker(pool: string, name: string, spares = 0): Promise<PoolWorker> {
+      const one = await startPoolWorker({
         ...{ brokerUrl: place.url, leaseMs: LEASE_MS, drainMs: 10_000, limit: 8, spares },
         ...{ infrastructure, pool, name },
       })
+      started.push(one)
+      return one
+    }
 
     async function stage(pool: string = infrastructure): Promise<Stage> {
       const view = await clusterView(place.url)
+      onTestFailed(() => {
+        const said = started.flatMap(({ pid, lines }) => lines.slice(-20).map((line) => `${pid}: ${line}`))
+        console.error([...view.told(), ...said].join('\n'))
+      })
       const folder = await mkdtemp(join(tmpdir(), 'callboard-did-'))
       const file = join(folder, 'did')
       await writeFile(file, '')

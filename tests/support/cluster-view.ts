@@ -42,6 +42,8 @@ export interface ClusterView extends AsyncDisposable {
   /** Resolves once the run is in a state of this name. */
   untilState(run: string, name: string): Promise<void>
   end(run: string): Promise<Ended>
+  /** What the logs have told since it came, a line for each record: for a test that failed. */
+  told(): readonly string[]
 }
 
 export interface Ended {
@@ -115,6 +117,8 @@ export async function clusterView(url: string): Promise<ClusterView> {
         records,
       }
     },
+    told: () =>
+      [...logs].flatMap(([run, records]) => records.map((record) => `${run} ${JSON.stringify(record)}`)),
     async [Symbol.asyncDispose]() {
       await following.stop()
       await broker.stop()
