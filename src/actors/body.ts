@@ -1,13 +1,6 @@
 /** One attempt of a task's body: its signal, its time-out, and what became of it, as a report. */
 
-import {
-  type Deps,
-  decodeJson,
-  encodeToJson,
-  formatDuration,
-  type JsonValue,
-  type Timer,
-} from '../core/index.ts'
+import { copyJson, type Deps, decodeJson, encodeToJson, formatDuration, type Timer } from '../core/index.ts'
 import type { BodyOutcome } from './channel.ts'
 import type { ValueRef } from './events.ts'
 import { failureOf } from './failures.ts'
@@ -174,11 +167,5 @@ export function completed(returned: unknown): BodyOutcome {
  * @throws CB_E_VALUE_UNSERIALISABLE
  */
 export function refOf(value: unknown, what: string): ValueRef {
-  return { v: copyOf(encodeToJson(value, what)) }
-}
-
-function copyOf(json: JsonValue): JsonValue {
-  if (typeof json !== 'object' || json === null) return json
-  if (Array.isArray(json)) return json.map(copyOf)
-  return Object.fromEntries(Object.entries(json).map(([key, part]) => [key, copyOf(part)]))
+  return { v: copyJson(encodeToJson(value, what)) }
 }

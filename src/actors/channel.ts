@@ -36,22 +36,23 @@ export interface RunStart {
   readonly replay: boolean
 }
 
+/** What is undefined is as if it were not there: a call is made by the thousand, always of one shape. */
 export interface TaskCall {
   readonly id: string
   readonly task: string
-  readonly name?: string
-  readonly tags?: readonly string[]
+  readonly name?: string | undefined
+  readonly tags?: readonly string[] | undefined
   readonly policy: TaskPolicy
-  readonly inputs?: string
-  readonly upstream?: readonly string[]
+  readonly inputs?: string | undefined
+  readonly upstream?: readonly string[] | undefined
   /** Concurrency limits it needs a slot of. */
-  readonly limits?: readonly string[]
+  readonly limits?: readonly string[] | undefined
   /** How it wants them, when not one slot of each, for as long as it takes. */
-  readonly wish?: SlotWish
+  readonly wish?: SlotWish | undefined
   /** Its body does nothing here but wait for another run. */
-  readonly away?: boolean
+  readonly away?: boolean | undefined
   /** A replay that meets other inputs under this identity: an error, or run it anew. Default `error`. */
-  readonly onMismatch?: 'error' | 'rerun'
+  readonly onMismatch?: 'error' | 'rerun' | undefined
   /**
    * What the code side already knows must become of it, instead of running: its trigger was not met, its result
    * is cached, it is to be skipped or to wait for a resume.
@@ -61,6 +62,7 @@ export interface TaskCall {
     | { readonly is: 'skip'; readonly message?: string; readonly result?: ValueRef }
     | { readonly is: 'cached'; readonly cacheKey: string; readonly result?: ValueRef }
     | { readonly is: 'hold'; readonly message?: string }
+    | undefined
 }
 
 /** How one attempt of a body ended. */

@@ -22,37 +22,38 @@ import type {
   TaskAnswer,
   TaskCall,
 } from './channel.ts'
-import type { Failure, FlowPolicy, InputRequest, Sender, ValueRef } from './events.ts'
+import type { Failure, FlowPolicy, InputRequest, Sender, TaskPolicy, ValueRef } from './events.ts'
 import { errorOf } from './failures.ts'
 import type { RetryPolicy } from './retry-policy.ts'
 import { parseTag, type StateTag } from './states.ts'
 
+/** What is undefined is as if it were not there. */
 export interface TaskOptions {
   /** The task's name: with a counter, its identity within the run. */
   readonly task: string
   /** Its identity, when it was taken before (`identity`). */
-  readonly id?: string
-  readonly retry?: RetryPolicy
+  readonly id?: string | undefined
+  readonly retry?: RetryPolicy | undefined
   /** Longest time one attempt may take, ms. Default: no limit. */
-  readonly timeoutMs?: number | null
+  readonly timeoutMs?: number | null | undefined
   /** Longest time an attempt may go without a `beat`, ms. Default: no limit. */
   readonly silenceMs?: number | undefined
   /** Concurrency limits that the body needs a slot of. */
-  readonly limits?: readonly string[]
+  readonly limits?: readonly string[] | undefined
   /** How it wants them. When it cannot have them it fails, with the reason. Default: one slot of each, for ever. */
-  readonly wish?: NonNullable<TaskCall['wish']>
+  readonly wish?: TaskCall['wish']
   /** Its body does nothing here but wait for another run: it keeps nobody from anything. */
-  readonly away?: boolean
-  readonly name?: string
-  readonly tags?: readonly string[]
+  readonly away?: boolean | undefined
+  readonly name?: string | undefined
+  readonly tags?: readonly string[] | undefined
   /** Hash of the inputs, to notice a replay with others. */
-  readonly inputs?: string
-  readonly upstream?: readonly string[]
-  readonly onMismatch?: NonNullable<TaskCall['onMismatch']>
-  readonly instead?: NonNullable<TaskCall['instead']>
-  readonly interpret?: Interpret
+  readonly inputs?: string | undefined
+  readonly upstream?: readonly string[] | undefined
+  readonly onMismatch?: TaskCall['onMismatch']
+  readonly instead?: TaskCall['instead']
+  readonly interpret?: Interpret | undefined
   /** Hears how each attempt ended, before the host does. */
-  readonly attempted?: (outcome: BodyOutcome) => void | Promise<void>
+  readonly attempted?: ((outcome: BodyOutcome) => void | Promise<void>) | undefined
 }
 
 /** How a task run, or a child run, ended. */
@@ -103,6 +104,7 @@ export class RunSession {
   readonly #counters = new Map<string, number>()
   readonly #attempts = new Set<Attempt>()
   readonly #leaving = new AbortController()
+  #policy: TaskPolicy | undefined
   #left: LeaveReason | undefined
   #hasEnded = false
   #held = 0
@@ -129,7 +131,7 @@ export class RunSession {
   /** Runs a task: how it ended, whatever that is. */
   async taskState<T>(options: TaskOptions, body: Body<T>): Promise<Settled> {
     const id = options.id ?? this.identity(options.task)
-    const call = callOf(id, options)
+    const call = callOf(id, options, this.#policyOf(options))
     let answer = await this.#call('task.call', call)
     while (answer.do === 'run') {
       const attempt = new Attempt(this.#deps, {
@@ -142,11 +144,19 @@ export class RunSession {
         interpret: options.interpret,
       })
       const outcome = await this.#run(attempt, body)
-      await options.attempted?.(outcome)
+      if (options.attempted !== undefined) await options.attempted(outcome)
       answer = await this.#call('task.report', { id, attempt: attempt.attempt, outcome })
     }
     if (answer.do === 'mismatch') throw new CallboardError('CB_E_REPLAY_MISMATCH', answer.message)
     return settledOf(id, answer)
+  }
+
+  /** Most tasks of a run have the same one: it is kept once for all of them. */
+  #policyOf({ retry, timeoutMs = null }: TaskOptions): TaskPolicy {
+    const retries = retry?.retries ?? 0
+    if (this.#policy?.retries !== retries || this.#policy.timeoutMs !== timeoutMs)
+      this.#policy = { retries, timeoutMs }
+    return this.#policy
   }
 
   /** (E1) Takes the next identity of this name, for a call that is made later. */
@@ -336,9 +346,9 @@ export class RunSession {
   }
 }
 
-function callOf(id: string, options: TaskOptions): TaskCall {
-  const { task, retry, timeoutMs = null, silenceMs: _, interpret: _i, attempted: _a, ...rest } = options
-  return { ...rest, id, task, policy: { retries: retry?.retries ?? 0, timeoutMs } }
+function callOf(id: string, options: TaskOptions, policy: TaskPolicy): TaskCall {
+  const { task, name, tags, inputs, upstream, limits, wish, away, onMismatch, instead } = options
+  return { id, task, policy, name, tags, inputs, upstream, limits, wish, away, onMismatch, instead }
 }
 
 function settledOf(id: string, answer: Extract<TaskAnswer, { do: 'settled' }>): Settled {

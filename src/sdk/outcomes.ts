@@ -1,11 +1,18 @@
 /** Between what user code returns or throws, what the session is told, and the states that user code sees. */
 
-import { type BodyOutcome, errorOf, failureOf, refOf, type Settled, type ValueRef } from '../actors/index.ts'
+import {
+  type BodyOutcome,
+  errorOf,
+  failureOf,
+  parseTag,
+  refOf,
+  type Settled,
+  type ValueRef,
+} from '../actors/index.ts'
 import { CallboardError, messageOf } from '../core/index.ts'
 import { now } from './ambient-clock.ts'
 import { NOT_KEPT } from './results.ts'
 import { State } from './state.ts'
-import { stateOf } from './state-of.ts'
 
 /** A returned state as what became of the body; undefined for anything else. */
 export function outcomeOf(returned: unknown): BodyOutcome | undefined {
@@ -41,13 +48,9 @@ export function outcomeOf(returned: unknown): BodyOutcome | undefined {
 
 /** How a task run or child run ended, for user code. */
 export function stateOfSettled({ id, tag, message, value, failure }: Settled, at: number): State {
-  return stateOf(tag, {
-    timestamp: new Date(at),
-    data: value,
-    run: id,
-    ...(message === undefined ? {} : { message }),
-    ...(failure === undefined ? {} : { error: errorOf(failure) }),
-  })
+  const { type, name } = parseTag(tag)
+  const error = failure === undefined ? undefined : errorOf(failure)
+  return new State({ type, name, message, timestamp: at, data: value, error, run: id })
 }
 
 /** The state that a failed attempt is in while it is asked whether to retry, or that its hooks are shown. */

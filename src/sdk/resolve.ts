@@ -31,16 +31,18 @@ export function producedBy(value: unknown, run: string): void {
 
 /** (V1) A promise only when something must be waited for. */
 export function resolveArguments(args: readonly unknown[]): Resolved | Promise<Resolved> {
-  const upstream = new Set<string>()
+  let upstream: Set<string> | undefined
   let isDeferred = false
   for (const arg of args) {
     if (typeof arg !== 'object' || arg === null) continue
     const from = producers.get(arg)
-    if (from !== undefined) upstream.add(from)
-    else if (hasDeferred(arg)) isDeferred = true
+    if (from !== undefined) {
+      upstream ??= new Set()
+      upstream.add(from)
+    } else if (hasDeferred(arg)) isDeferred = true
   }
-  if (isDeferred) return resolveDeferred(args, upstream)
-  return { args, upstream: upstream.size === 0 ? NONE : [...upstream], states: NONE }
+  if (isDeferred) return resolveDeferred(args, upstream ?? new Set())
+  return { args, upstream: upstream === undefined ? NONE : [...upstream], states: NONE }
 }
 
 async function resolveDeferred(args: readonly unknown[], upstream: Set<string>): Promise<Resolved> {

@@ -27,8 +27,7 @@ import {
 import type { Environment } from './environment.ts'
 import type { FlowRunHandle, HandleResultOptions, LogLine, RunEvent, SignalOptions } from './handle.ts'
 import { LINES_NOTE } from './line-keeper.ts'
-import type { State } from './state.ts'
-import { stateOf } from './state-of.ts'
+import { State } from './state.ts'
 
 export class RunClient {
   readonly #env: Pick<Environment, 'broker' | 'deps'>
@@ -185,13 +184,9 @@ export async function stateOfRun(
   { id, flow, state, result, failure }: RunState,
 ): Promise<State> {
   const data = result === undefined ? undefined : decodeJson(await loadValue(broker.objects, result))
-  return stateOf(flow.tag, {
-    timestamp: new Date(state.at),
-    data,
-    run: id,
-    ...(state.message === undefined ? {} : { message: state.message }),
-    ...(failure === undefined || parseTag(flow.tag).type === 'COMPLETED' ? {} : { error: errorOf(failure) }),
-  })
+  const { type, name } = parseTag(flow.tag)
+  const error = failure === undefined || type === 'COMPLETED' ? undefined : errorOf(failure)
+  return new State({ type, name, message: state.message, timestamp: state.at, data, error, run: id })
 }
 
 function stopped(run: string): CallboardError {

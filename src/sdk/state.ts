@@ -16,14 +16,18 @@ export interface StateOptions {
   readonly message?: string
 }
 
-export interface StateFields<T> extends StateOptions {
+/** What is undefined is as if it were not there. */
+export interface StateFields<T> {
   readonly type: StateType
-  readonly timestamp: Date
+  readonly name?: string | undefined
+  readonly message?: string | undefined
+  /** When it was entered; a number is in ms since the epoch. */
+  readonly timestamp: Date | number
   readonly data?: T | undefined
   /** What it failed with. */
   readonly error?: unknown
   /** Id of the run that is in this state; undefined when user code made it. */
-  readonly run?: string
+  readonly run?: string | undefined
 }
 
 /** What `toString` and `data` say for a type that was given no name. */
@@ -55,7 +59,7 @@ export class State<out T = unknown> {
     this.type = type
     this.name = name ?? DEFAULT_NAMES[type]
     this.message = message
-    this.#at = timestamp.getTime()
+    this.#at = Number(timestamp)
     this.data = data
     this.error = error
     this.run = run

@@ -6,10 +6,10 @@
  * (Q1) Hooks and lines tell what happened now; what comes from the log was told before.
  */
 
-import { hash } from 'node:crypto'
 import type { BodyContext, BodyOutcome, Settled, TaskOptions as TaskRunOptions } from '../actors/index.ts'
 import { encodeToJson, encodeValue, formatDuration } from '../core/index.ts'
 import { type CacheLookup, lookUp } from './caching/index.ts'
+import { fingerprint } from './fingerprint.ts'
 import { listOf } from './hooks.ts'
 import { skipped } from './make-states.ts'
 import { fillTemplate } from './names.ts'
@@ -24,6 +24,7 @@ import { State } from './state.ts'
 import type { TaskDefinition } from './task-definition.ts'
 import type { BodyOrder } from './task-flows.ts'
 import { TaskHooks } from './task-hooks.ts'
+import type { CompiledTask } from './task-options.ts'
 import type { Elsewhere, Gate } from './task-runner.ts'
 import { judgeTrigger } from './triggers.ts'
 
@@ -125,33 +126,34 @@ class Call {
     return state
   }
 
+  get #compiled(): CompiledTask {
+    return this.#task.compiled(this.#flow.env.settings.taskRetries)
+  }
+
   // ── before the body
 
   #options(instead: TaskRunOptions['instead']): TaskRunOptions {
-    const { options } = this.#task
-    const compiled = this.#task.compiled(this.#flow.env.settings.taskRetries)
-    const { retry, limits } = compiled
-    // Elsewhere, how long it takes counts from when it begins there.
-    const { timeoutMs, silenceMs } = this.#elsewhere === undefined ? compiled : NO_TIMES
-    const { upstream } = this.#resolved
-    const inputs = inputsHash(this.#resolved.args)
+    const { options, name: task } = this.#task
+    const { retry, limits, timeoutMs, silenceMs } = this.#compiled
+    const { args, upstream } = this.#resolved
+    const isHere = this.#elsewhere === undefined // elsewhere, how long it takes counts from when it begins there
     return {
       id: this.#id,
-      task: this.#task.name,
+      task,
       retry: options.retryCondition === undefined ? retry : { ...retry, condition: (e) => this.#mayRetry(e) },
-      timeoutMs,
-      ...(silenceMs === undefined ? {} : { silenceMs }),
+      timeoutMs: isHere ? timeoutMs : null,
+      silenceMs: isHere ? silenceMs : undefined,
       interpret: (returned) => this.#interpret(returned),
-      ...(retry.retries === 0 ? {} : { attempted: (outcome) => this.#attempted(outcome) }),
-      ...(limits === undefined ? {} : { limits }),
-      ...(this.#input.wish === undefined ? {} : { wish: this.#input.wish }),
-      ...(this.#elsewhere === undefined ? {} : { away: true }),
-      ...(this.#name === this.#id ? {} : { name: this.#name }),
-      ...(options.tags === undefined ? {} : { tags: options.tags }),
-      ...(inputs === undefined ? {} : { inputs }),
-      ...(upstream.length === 0 ? {} : { upstream }),
-      ...(options.onReplayMismatch === undefined ? {} : { onMismatch: options.onReplayMismatch }),
-      ...(instead === undefined ? {} : { instead }),
+      attempted: retry.retries === 0 ? undefined : (outcome) => this.#attempted(outcome),
+      limits,
+      wish: this.#input.wish,
+      away: isHere ? undefined : true,
+      name: this.#name === this.#id ? undefined : this.#name,
+      tags: options.tags,
+      inputs: fingerprintOf(args),
+      upstream: upstream.length === 0 ? undefined : upstream,
+      onMismatch: options.onReplayMismatch,
+      instead,
     }
   }
 
@@ -227,7 +229,7 @@ class Call {
       if (options.persistResult === false) this.#live = { value }
       return new State({
         type: 'COMPLETED',
-        timestamp: new Date(this.#flow.env.deps.clock.now()),
+        timestamp: this.#flow.env.deps.clock.now(),
         data: await putResult(value, `${this.#flow.session.start.run}-${fileName(this.#id)}`, options),
       })
     } catch (error) {
@@ -302,7 +304,7 @@ class Call {
   async #attempted(outcome: BodyOutcome): Promise<void> {
     if (outcome.is !== 'failed' || outcome.retryDelayMs === null || this.#lastBody === undefined) return
     const { attempt, failures } = this.#lastBody.body
-    const retries = this.#task.compiled(this.#flow.env.settings.taskRetries).retry.retries ?? 0
+    const retries = this.#compiled.retry.retries ?? 0
     const delay = outcome.retryDelayMs
     const when = delay === 0 ? 'immediately' : `in ${formatDuration(delay)}`
     this.#lines.engine('info', `Retry ${failures + 1}/${retries} will start ${when}`, { attempt })
@@ -314,14 +316,8 @@ class Call {
   async #stateOf(settled: Settled, at: number): Promise<State> {
     const state = stateOfSettled(settled, at)
     if (!isMarked(state.data)) return state
-    const { type, name, message, timestamp, run } = state
-    const fields = {
-      type,
-      name,
-      timestamp,
-      ...(message === undefined ? {} : { message }),
-      ...(run === undefined ? {} : { run }),
-    }
+    const { type, name, message, run } = state
+    const fields = { type, name, timestamp: at, message, run }
     if (this.#live !== undefined) return new State({ ...fields, data: this.#live.value })
     try {
       return new State({ ...fields, data: await takeResult(state.data, this.#id, this.#task.options) })
@@ -383,17 +379,15 @@ function elsewhereOf({ gate, here, task }: TaskCallInput): Elsewhere | undefined
   return gate?.runner.elsewhere ?? (runner === 'worker' ? {} : undefined)
 }
 
-const NO_TIMES = { timeoutMs: null, silenceMs: undefined } as const
 const NO_TAGS: readonly string[] = []
 /** What needs no second look before it is stored. */
 const PLAIN_TYPES: ReadonlySet<string> = new Set(['string', 'number', 'boolean', 'undefined'])
 
 /** What a replay is compared by; undefined when the inputs cannot be written down. */
-function inputsHash(args: readonly unknown[]): string | undefined {
+function fingerprintOf(args: readonly unknown[]): string | undefined {
   if (args.length === 0) return undefined
   try {
-    // By way of bytes: a part of a text would keep the whole of it in memory.
-    return hash('sha256', encodeValue(args, 'inputs'), 'buffer').toString('hex', 0, 16)
+    return fingerprint(encodeValue(args, 'inputs'))
   } catch {
     return undefined
   }

@@ -50,7 +50,7 @@ function decode(json: JsonValue, depth: number): unknown {
 
 function decodeRecord(json: JsonObject, decodePart: (part: JsonValue) => unknown): Record<string, unknown> {
   const record: Record<string, unknown> = {}
-  for (const [key, part] of Object.entries(json)) put(record, key, decodePart(part))
+  for (const key of Object.keys(json)) put(record, key, decodePart(json[key] ?? null))
   return record
 }
 

@@ -5,3 +5,4 @@
 
 export { decodeJson, decodeValue } from './decode.ts'
 export { encodeToJson, encodeValue } from './encode.ts'
+export { copyJson } from './plain.ts'
