@@ -6,6 +6,8 @@
  * (F2) It goes on from where the read model is. When the broker does not know that place any more, or it never was, the
  *      read model is made again from the start.
  * (F3) Once begun it ends by `stop` only: whatever else ends a following is told of, and after a moment there is another.
+ * (F4) What was there when following began is gathered into larger parts, because a transaction costs about as much as
+ *      the runs it touches; what comes later is handed on at once. What is gathered is bounded, and lost with its following.
  */
 
 import type { Broker, Cursor, Entry, Following, Rev } from '../broker/index.ts'
@@ -42,6 +44,10 @@ interface Waiter {
   come(isThere: boolean): void
 }
 
+/** Handed on together while there is much to read: so many entries, or what came in so many batches of the broker's. */
+const GATHERED_ENTRIES = 2_048
+const GATHERED_BATCHES = 24
+
 /** Between two followings, at first and at most. Milliseconds. */
 const AGAIN_AFTER_MS = 100
 const LONGEST_PAUSE_MS = 5_000
@@ -53,9 +59,26 @@ export function createFeed(broker: Pick<Broker, 'log'>, model: ReadModel, deps: 
   let position = model.cursor
   let status: FeedStatus = { is: 'catching-up' }
   let running: Promise<void> | undefined
+  let gathered: (readonly Entry[])[] = []
   const begun = Promise.withResolvers<void>()
 
   function handle(entries: readonly Entry[]): void {
+    if (status.is === 'live') {
+      handOn(entries)
+      return
+    }
+    gathered.push(entries) // (F4)
+    const count = gathered.reduce((sum, { length }) => sum + length, 0)
+    if (count >= GATHERED_ENTRIES || gathered.length >= GATHERED_BATCHES) handOnGathered()
+  }
+
+  function handOnGathered(): void {
+    const entries = gathered.flat()
+    gathered = []
+    if (entries.length > 0) handOn(entries)
+  }
+
+  function handOn(entries: readonly Entry[]): void {
     model.apply(entries)
     position = entries.at(-1)?.cursor ?? position
     for (const listener of listeners) tell(listener, entries) // (F1)
@@ -75,31 +98,40 @@ export function createFeed(broker: Pick<Broker, 'log'>, model: ReadModel, deps: 
     for (const waiter of [...(waiters.get(run) ?? [])]) if (waiter.rev <= rev) waiter.come(true)
   }
 
-  async function follow(): Promise<Following> {
+  async function follow(): Promise<void> {
+    status = { is: 'catching-up' }
+    gathered = []
     const from = model.cursor ?? 'start'
     const empty = await broker.log.end()
     const following = await broker.log.follow({ partitions: 'all' }, from, handle)
-    position ??= empty // unless the first batch has said
-    following.caughtUp.then(
-      () => {
-        status = { is: 'live' }
-        begun.resolve()
-      },
-      () => {}, // said where it ends
+    position ??= empty // unless the first entries have said
+    const stop = () => void following.stop()
+    stopping.signal.addEventListener('abort', stop, { once: true })
+    try {
+      if (stopping.signal.aborted) stop()
+      await Promise.all([following.ended, live(following)])
+    } finally {
+      stopping.signal.removeEventListener('abort', stop)
+      await following.stop()
+    }
+  }
+
+  /** Resolves once it has caught up, or never will: why is said where it ends. */
+  async function live({ caughtUp }: Following): Promise<void> {
+    const isThere = await caughtUp.then(
+      () => true,
+      () => false,
     )
-    return following
+    if (!isThere) return
+    handOnGathered()
+    status = { is: 'live' }
+    begun.resolve()
   }
 
   async function run(): Promise<void> {
     for (let pauseMs = AGAIN_AFTER_MS; !stopping.signal.aborted; pauseMs *= 2) {
       try {
-        status = { is: 'catching-up' }
-        const following = await follow()
-        const stop = () => void following.stop()
-        stopping.signal.addEventListener('abort', stop, { once: true })
-        if (stopping.signal.aborted) stop()
-        await following.ended
-        stopping.signal.removeEventListener('abort', stop)
+        await follow()
         pauseMs = AGAIN_AFTER_MS
       } catch (error) {
         broken(error)

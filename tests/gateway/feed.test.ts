@@ -84,6 +84,25 @@ describe('a feed', () => {
     expect(known).toEqual([true, true, true])
   })
 
+  test('hands on in large parts what was there when it began, and at once what comes later', async () => {
+    for (let number = 0; number < 30; number++) await newRun()
+    const oneByOne: Log['follow'] = (filter, from, handler) =>
+      broker.log.follow(filter, from, async (entries) => {
+        for (const entry of entries) await handler([entry])
+      })
+    const feed = createFeed({ log: logWith(oneByOne) }, model, deps)
+    stopping.push(feed)
+    const parts: number[] = []
+    feed.listen(({ length }) => void parts.push(length))
+    await feed.start()
+    await feed.reached(await newRun(), 1, 5_000)
+    while (feed.status.is !== 'live') await turn()
+    await feed.reached(await newRun(), 1, 5_000)
+    expect(parts.slice(0, 1)).toEqual([24])
+    expect(parts.reduce((sum, part) => sum + part)).toBe(32)
+    expect(parts.at(-1)).toBe(1)
+  })
+
   test('is where its newest entry is', async () => {
     const feed = await started()
     expect(broker.log.compare(feed.position, await broker.log.end())).toBe(0)

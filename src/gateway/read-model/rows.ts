@@ -74,8 +74,9 @@ export class Rows {
   readonly #sql: ReturnType<typeof statements>
   readonly #runs = new Map<string, RunRow | undefined>()
   readonly #tasks = new Map<number, Map<string, TaskRow>>()
-  /** Of the runs, in this transaction: there is no other writer. */
-  #lastNo: number | undefined
+  /** In this transaction: there is no other writer. */
+  #lastRun: number | undefined
+  #lastTask: number | undefined
 
   constructor(db: DatabaseSync) {
     this.#sql = statements(db)
@@ -92,9 +93,9 @@ export class Rows {
   addRun(made: NewRunRow): RunRow {
     const { id } = made.made
     const { context, rev, state } = made
-    this.#lastNo ??= this.#sql.lastNo.get()?.no ?? 0
+    this.#lastRun ??= this.#sql.lastRun.get()?.no ?? 0
     const run: RunRow = {
-      no: ++this.#lastNo,
+      no: ++this.#lastRun,
       made,
       id,
       rev,
@@ -196,7 +197,8 @@ export class Rows {
 
   /** What was read or changed counts no more. */
   forget(): void {
-    this.#lastNo = undefined
+    this.#lastRun = undefined
+    this.#lastTask = undefined
     this.#runs.clear()
     this.#tasks.clear()
   }
@@ -218,12 +220,14 @@ export class Rows {
 
   #addTask({ key, made, run, ...row }: TaskRow): void {
     const { state } = row
-    const inserted = this.#sql.addTask.get(
-      ...[run.no, key, made.task, made.name, row.createdAt, JSON.stringify(made)],
+    this.#lastTask ??= this.#sql.lastTask.get()?.no ?? 0
+    const no = ++this.#lastTask
+    this.#sql.addTask(
+      ...[no, run.no, key, made.task, made.name, row.createdAt, JSON.stringify(made)],
       ...[state.type, state.name, row.isSuperseded ? 1 : 0, row.startTime, row.endTime, row.runningSince],
       ...[row.totalMs, row.runCount, JSON.stringify(state), row.progress],
     )
-    for (const tag of made.tags) this.#sql.addTaskTag(tag, inserted?.no ?? 0)
+    for (const tag of made.tags) this.#sql.addTaskTag(tag, no)
   }
 
   #setTask(no: number, row: TaskRow): void {
@@ -290,7 +294,8 @@ export function count(run: RunRow, { type }: StateName, by: 1 | -1): void {
 function statements(db: DatabaseSync) {
   return {
     run: query<StoredRun>(db, 'SELECT no, rev, state, context, tasks, progress FROM runs WHERE id = ?'),
-    lastNo: query<{ no: number }>(db, 'SELECT max(no) AS no FROM runs'),
+    lastRun: query<{ no: number | null }>(db, 'SELECT max(no) AS no FROM runs'),
+    lastTask: query<{ no: number | null }>(db, 'SELECT max(no) AS no FROM tasks'),
     addRun: command(
       db,
       `INSERT INTO runs (no, id, flow, name, deployment, parent, root, queue, made, parameters, rev, worker,
@@ -310,11 +315,11 @@ function statements(db: DatabaseSync) {
       `SELECT ${TASK_COLUMNS} FROM tasks WHERE run = ? AND superseded = 0 AND state_name <> 'NotReady'
          AND state_type IN ('SCHEDULED', 'PENDING', 'RUNNING', 'PAUSED', 'CANCELLING') ORDER BY no`,
     ),
-    addTask: query<{ no: number }>(
+    addTask: command(
       db,
-      `INSERT INTO tasks (run, key, task, name, created, made, state_type, state_name, superseded, start_time,
+      `INSERT INTO tasks (no, run, key, task, name, created, made, state_type, state_name, superseded, start_time,
          end_time, running_since, total_ms, run_count, state, progress)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING no`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     setTask: command(
       db,
