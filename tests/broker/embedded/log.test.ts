@@ -211,6 +211,23 @@ describe('the window of the tail', () => {
 })
 
 describe('a follower', () => {
+  test('catches up with what another process has committed, also with nothing in it for itself', async () => {
+    const dir = await newFolder()
+    const here = await startBroker(`embedded:${dir}`)
+    const there = await startBroker(`embedded:${dir}?max_bytes=1TiB`)
+    const all = await here.log.follow({ partitions: 'all' }, 'start', () => {})
+    await fill(here, mintId(deps, 1), 1)
+    await all.caughtUp // the tail is known here
+    for (let n = 0; n < 10; n++) {
+      const last = await there.log.end()
+      await fill(there, mintId(deps, 1), 1)
+      const other = await here.log.follow({ partitions: new Set([2]) }, last, () => {})
+      await other.caughtUp
+      await other.stop()
+    }
+    await all.stop()
+  })
+
   test('with a slow handler gets everything in order, and never more than a page or a commit at once', async () => {
     const broker = await startBroker(`embedded:${await newFolder()}`)
     const seen: Entry[] = []

@@ -7,6 +7,8 @@
  *      its promise.
  * (W2) It buffers one page at most. What is committed while the handler is busy stays in the store until then.
  * (W3) After `ended` has settled the handler is not called again and its last call has settled.
+ * (W4) It has caught up wherever it learns that it stands at the target: the tail may know less than the store does, and
+ *      tell the rest later, with nothing in it for this follower.
  */
 
 import { CallboardError } from '../../../core/index.ts'
@@ -51,7 +53,7 @@ export function startFollower(
       if (phase.is !== 'parked') return false
       const mine = page && wanted(page)
       if (mine?.rows.length === 0) {
-        position = mine.upTo
+        cameTo(mine.upTo)
         return true
       }
       phase.wake(mine)
@@ -75,6 +77,12 @@ export function startFollower(
     return page && wanted(page)
   }
 
+  /** (W4) */
+  function cameTo(seq: number): void {
+    position = seq
+    if (position >= target) caughtUp.resolve()
+  }
+
   async function run(): Promise<void> {
     let told: Page | undefined
     while (!isEnded()) {
@@ -84,8 +92,7 @@ export function startFollower(
       if (page.rows.length > 0) await handOver(page)
       else if (page.more) await seat.turn() // nothing for us so far, and a long way to go
       if (isEnded()) return
-      position = page.upTo
-      if (position >= target) caughtUp.resolve()
+      cameTo(page.upTo)
       if (page.rows.length === 0 && !page.more) told = await parked(moment)
     }
   }
@@ -131,7 +138,7 @@ export function startFollower(
   }
 
   const disown = seat.own(end)
-  if (position >= target) caughtUp.resolve()
+  cameTo(position)
   run().catch((cause) => end({ cause }))
   return {
     caughtUp: caughtUp.promise,
