@@ -17,7 +17,7 @@ export interface PoolWorkerOptions
 }
 
 export interface PoolWorker extends AsyncDisposable {
-  /** What runs know it by, once it takes any. */
+  /** What runs know it by; empty until it takes any. */
   readonly id: string
   readonly pid: number
   /** What it has logged: the messages. */
@@ -33,6 +33,9 @@ export interface PoolWorker extends AsyncDisposable {
   readonly exited: Promise<number | string>
 }
 
+/** What a worker says of itself once it takes runs. */
+const STARTED = ' started: '
+
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
@@ -44,7 +47,7 @@ export async function startPoolWorker(options: PoolWorkerOptions): Promise<PoolW
   const early = worker.exited.then((code) => {
     throw new Error(`The worker ended (${code}) before it was ready:\n${worker.lines.join('\n')}`)
   })
-  await Promise.race([worker.said(' started: '), early])
+  await Promise.race([worker.said(STARTED), early])
   early.catch(() => {})
   return worker
 }
@@ -69,7 +72,8 @@ export function launchPoolWorker(options: PoolWorkerOptions): PoolWorker {
       const line: { message?: string; worker?: string } = text.startsWith('{')
         ? JSON.parse(text)
         : { message: text }
-      id ||= line.worker ?? ''
+      // Its scheduler may speak of other workers before.
+      if (line.message?.includes(STARTED)) id = line.worker ?? ''
       lines.push(line.message ?? '')
       for (const look of lookers) look()
     })
