@@ -21,6 +21,7 @@ export {
   type Entry,
   type FollowFilter,
   type Following,
+  type FollowOptions,
   type KeyValue,
   type KvChange,
   type KvEntry,

@@ -65,6 +65,15 @@ export interface AppendOptions {
 /** Which entries a follower wants: all, or those of some partitions. */
 export type FollowFilter = { readonly partitions: 'all' | ReadonlySet<number> }
 
+export interface FollowOptions {
+  /**
+   * How long what comes after a batch may be held back, milliseconds, so that it makes one batch with what follows. What
+   * comes after a pause of this length is told at once. A batch costs about as much as an entry, so whoever need not
+   * hear of everything at once spares the broker and himself most of the work. Default 0.
+   */
+  readonly gatherMs?: number
+}
+
 export interface Following {
   /**
    * Resolves once everything that was in the log when following began has been handled. Rejects when
@@ -112,6 +121,7 @@ export interface Log {
     filter: FollowFilter,
     from: 'start' | 'tail' | Cursor,
     handler: (entries: readonly Entry[]) => void | Promise<void>,
+    options?: FollowOptions,
   ): Promise<Following>
   /** The position of the newest entry in the log; what is appended after this call comes after it. */
   end(): Promise<Cursor>

@@ -31,6 +31,11 @@ export interface Follower {
 }
 
 const PAUSE_MS = 500
+/**
+ * Whoever writes that something is to be done does it as well, so that nobody waits for a scheduler that hears of it some
+ * milliseconds later. Hearing of each entry by itself costs each step of a run a fifth more.
+ */
+const GATHER_MS = 10
 
 /** From joining to leaving (W4). */
 interface Seat {
@@ -140,10 +145,11 @@ export class SharedFollowing {
     const from = this.#oldest(seats)
     const partitions = byPartition.size === PARTITIONS ? 'all' : new Set(byPartition.keys())
     let before: Cursor | undefined
-    return this.#log.follow({ partitions }, from ?? 'start', async (entries) => {
+    const handler = async (entries: readonly Entry[]) => {
       await this.#hand(byPartition, entries, before)
       before = entries.at(-1)?.cursor
-    })
+    }
+    return this.#log.follow({ partitions }, from ?? 'start', handler, { gatherMs: GATHER_MS })
   }
 
   /** Undefined when one of them has none. */

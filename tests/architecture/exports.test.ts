@@ -167,6 +167,7 @@ const PUBLIC: Readonly<Record<string, readonly string[]>> = {
     'type EnqueueOptions',
     'type Entry',
     'type FollowFilter',
+    'type FollowOptions',
     'type Following',
     'type KeyValue',
     'type KvChange',

@@ -4,7 +4,7 @@
  */
 
 import { CallboardError, isCallboardError, partitionOf } from '../../core/index.ts'
-import type { Cursor, Entry, FollowFilter, Following } from '../port.ts'
+import type { Cursor, Entry, FollowFilter, Following, FollowOptions } from '../port.ts'
 import { cursorLost, identityOf, positionOf } from './cursors.ts'
 import { Feed } from './feed.ts'
 import type { LogHome } from './log-home.ts'
@@ -24,6 +24,7 @@ export async function followLog(
   filter: FollowFilter,
   from: 'start' | 'tail' | Cursor,
   handler: Handler,
+  { gatherMs = 0 }: FollowOptions = {},
 ): Promise<Following> {
   home.link.assertRunning()
   const { link, api, names } = home
@@ -33,6 +34,7 @@ export async function followLog(
     stream: names.logStream,
     identity: home.identity,
     from: start.from,
+    gatherMs,
     ...(partition === undefined ? {} : { filter: names.logFilter(partition) }),
   })
   return run(home, feed, filter, start, handler)

@@ -22,7 +22,7 @@ export function natsLog(home: LogHome, settleMs: number): Log {
       checkToken('subject', subject)
       yield* readSubject(home, subject, options.from ?? 1)
     },
-    follow: (filter, from, handler) => followLog(home, filter, from, handler),
+    follow: (...call) => followLog(home, ...call),
     async end() {
       home.link.assertRunning()
       const { logStream } = home.names

@@ -155,6 +155,25 @@ export const followingCases = cases('log', {
     assert.deepEqual(unhandled, [])
   },
 
+  'a follower that gathers gets every entry once and in order, and stops at once': async (t) => {
+    const [writer, reader] = [await t.connect(), await t.connect()]
+    const subjects = [t.subject(), t.subject(), t.subject()]
+    const seen = t.gather<Entry>('entries')
+    const following = await reader.log.follow({ partitions: 'all' }, 'start', (all) => seen.add(...all), {
+      gatherMs: 50,
+    })
+    await Promise.all(subjects.map((subject) => fill(writer, subject, 200)))
+    await seen.count(600)
+    for (const subject of subjects) {
+      assertDense(seen.items.filter((entry) => entry.subject === subject))
+      await fill(writer, subject, 1, 200)
+    }
+    await seen.count(603)
+    assert.equal(seen.items.length, 603)
+    await t.within(following.stop(), 'a following to stop that may be gathering')
+    await t.within(following.ended, 'it to end')
+  },
+
   'after stop no handler is called, and stopping again is fine': async (t) => {
     const broker = await t.connect()
     const subject = t.subject()

@@ -30,9 +30,9 @@ export function faultyLog(inner: Log, gate: Gate): Log {
     return (batch: readonly Entry[]) => gate.untilDeath(hand(batch))
   }
 
-  async function follow(...[filter, from, handler]: Parameters<Log['follow']>): Promise<Following> {
+  async function follow(...[filter, from, handler, options]: Parameters<Log['follow']>): Promise<Following> {
     const ending = new AbortController()
-    const following = await inner.follow(filter, from, handOn(handler, ending.signal))
+    const following = await inner.follow(filter, from, handOn(handler, ending.signal), options)
     const [caughtUp, ended] = [gate.shield(following.caughtUp), gate.shield(following.ended)]
     for (const promise of [caughtUp, ended]) promise.catch(() => {})
     return {

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { embeddedBroker, memoryBroker, memoryPlace } from '../../../src/broker/embedded/index.ts'
-import type { Broker } from '../../../src/broker/index.ts'
+import type { Broker, Entry } from '../../../src/broker/index.ts'
 import {
   type ClockView,
   randomOrder,
@@ -72,6 +72,35 @@ describe('the simulated cluster', () => {
     expect(first.length).toBeGreaterThan(60)
     expect(again).toEqual(first)
     expect(other).not.toEqual(first)
+  })
+
+  test('tells a follower that gathers of the first entry at once, and of what follows in one batch', async () => {
+    const clock = virtualClock()
+    const [one, two] = await cluster(clock, 2)
+    if (!one || !two) throw new Error('two machines')
+    const batches: number[][] = []
+    const handler = (entries: readonly Entry[]) => void batches.push(entries.map(({ rev }) => rev))
+    const append = (rev: number) => clock.drive(two.broker.log.append('s', ['1'], { expect: rev - 1 }))
+    const { log } = one.broker
+    const following = await clock.drive(log.follow({ partitions: 'all' }, 'tail', handler, { gatherMs: 10 }))
+    await append(1)
+    await clock.advance(0)
+    expect(batches).toEqual([[1]])
+    for (const rev of [2, 3, 4]) await append(rev)
+    await clock.advance(9)
+    expect(batches).toEqual([[1]])
+    await clock.advance(1)
+    expect(batches).toEqual([[1], [2, 3, 4]])
+    await clock.advance(10)
+    await append(5)
+    await clock.advance(0)
+    expect(batches).toEqual([[1], [2, 3, 4], [5]])
+    await append(6)
+    await clock.drive(following.stop())
+    await clock.advance(100)
+    expect(batches).toHaveLength(3)
+    await clock.drive(Promise.all([one, two].map(({ broker }) => broker.stop())))
+    expect(clock.armed).toBe(0)
   })
 
   test('lets a machine that stands still hold up nobody, and hear nothing until it goes on', async () => {

@@ -3,7 +3,7 @@
 import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Cursor, Entry } from '../../../src/broker/index.ts'
+import type { Cursor, Entry, FollowOptions } from '../../../src/broker/index.ts'
 import { partitionOf } from '../../../src/core/index.ts'
 import { type NatsServer, startNats } from '../../support/nats-server.ts'
 import { type CutableProxy, startProxy } from '../../support/proxy.ts'
@@ -56,14 +56,32 @@ async function consumers(): Promise<readonly ConsumerReport[]> {
   return answer.consumers ?? []
 }
 
+/** Appends one entry after the other to a subject, and gives how many batches a follower got them in. */
+async function batchesOf(count: number, options: FollowOptions): Promise<number> {
+  const reader = await started(url)
+  const all = Promise.withResolvers<void>()
+  let [batches, entries] = [0, 0]
+  const handler = (batch: readonly Entry[]) => {
+    batches++
+    entries += batch.length
+    if (entries === count) all.resolve()
+  }
+  await reader.log.follow({ partitions: 'all' }, 'tail', handler, options)
+  await fill(broker, newSubject(), count)
+  await all.promise
+  await reader.stop()
+  return batches
+}
+
 /** Follows everything and keeps it. */
-async function tail(follower: OpenBroker, from: 'start' | 'tail' | Cursor = 'start') {
+async function tail(
+  follower: OpenBroker,
+  from: 'start' | 'tail' | Cursor = 'start',
+  options: FollowOptions = {},
+) {
   const entries: Entry[] = []
-  const following = await follower.log.follow(
-    { partitions: 'all' },
-    from,
-    (batch) => void entries.push(...batch),
-  )
+  const handler = (batch: readonly Entry[]) => void entries.push(...batch)
+  const following = await follower.log.follow({ partitions: 'all' }, from, handler, options)
   return { entries, following }
 }
 
@@ -163,8 +181,14 @@ describe('a following', () => {
     await following.stop()
   })
 
-  test('goes on when its consumer is deleted under it', async () => {
-    const { entries, following } = await tail(broker)
+  test('takes much in one batch when it gathers, and each entry by itself when it does not', async () => {
+    const [gathered, told] = [await batchesOf(300, { gatherMs: 100 }), await batchesOf(300, {})]
+    expect(gathered).toBeLessThan(100)
+    expect(told).toBeGreaterThan(gathered)
+  })
+
+  test.each(['at once', 'gathered'])('goes on, %s, when its consumer is deleted under it', async (how) => {
+    const { entries, following } = await tail(broker, 'start', { gatherMs: how === 'gathered' ? 5 : 0 })
     const subject = newSubject()
     await using nc = await rawConnection(server.url)
     for (let round = 0; round < 3; round++) {
@@ -179,33 +203,36 @@ describe('a following', () => {
     await following.stop()
   })
 
-  test('goes on through a network that breaks again and again, without gap or duplicate', async () => {
-    let proxy: CutableProxy | undefined
-    const through = await startProxy(() => server.port)
-    proxy = through
-    const follower = await started(`nats://127.0.0.1:${through.port}?prefix=${prefix}&${SMALL}`)
-    const { entries, following } = await tail(follower)
-    const writing = (async () => {
-      const subjects = Array.from({ length: 5 }, () => newSubject())
-      for (let rev = 0; rev < 400; rev++)
-        await Promise.all(subjects.map((subject) => mustAppend(broker, subject, rev)))
-    })()
-    for (const direction of ['to-client', 'to-server', 'to-client'] as const) {
-      const before = entries.length
-      await until(() => entries.length > before)
-      proxy.stall(direction)
-      proxy.cut()
-      proxy.restore()
-    }
-    await writing
-    await until(() => entries.length >= 2_000)
-    expectDense(entries)
-    expect(entries.length).toBe(2_000)
-    await following.stop()
-    await follower.stop()
-    await through[Symbol.asyncDispose]()
-    proxy = undefined
-  })
+  test.each(['at once', 'gathered'])(
+    'goes on, %s, through a network that breaks again and again, without gap or duplicate',
+    async (how) => {
+      let proxy: CutableProxy | undefined
+      const through = await startProxy(() => server.port)
+      proxy = through
+      const follower = await started(`nats://127.0.0.1:${through.port}?prefix=${prefix}&${SMALL}`)
+      const { entries, following } = await tail(follower, 'start', { gatherMs: how === 'gathered' ? 5 : 0 })
+      const writing = (async () => {
+        const subjects = Array.from({ length: 5 }, () => newSubject())
+        for (let rev = 0; rev < 400; rev++)
+          await Promise.all(subjects.map((subject) => mustAppend(broker, subject, rev)))
+      })()
+      for (const direction of ['to-client', 'to-server', 'to-client'] as const) {
+        const before = entries.length
+        await until(() => entries.length > before)
+        proxy.stall(direction)
+        proxy.cut()
+        proxy.restore()
+      }
+      await writing
+      await until(() => entries.length >= 2_000)
+      expectDense(entries)
+      expect(entries.length).toBe(2_000)
+      await following.stop()
+      await follower.stop()
+      await through[Symbol.asyncDispose]()
+      proxy = undefined
+    },
+  )
 
   test('notices a message that got lost on its way, and has it sent again', async () => {
     let dropped = 0

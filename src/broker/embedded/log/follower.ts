@@ -24,9 +24,15 @@ export interface FollowerOptions {
   /** It has caught up when it has come this far. */
   readonly target: number
   readonly handler: (entries: readonly Entry[]) => void | Promise<void>
+  /** See `FollowOptions`. */
+  readonly gatherMs: number
 }
 
-type Phase = { is: 'working' } | { is: 'parked'; wake(page: Page | undefined): void } | { is: 'ended' }
+type Phase =
+  | { is: 'working' }
+  | { is: 'gathering'; cut(): void }
+  | { is: 'parked'; wake(page: Page | undefined): void }
+  | { is: 'ended' }
 
 export function startFollower(
   seat: Seat,
@@ -34,7 +40,7 @@ export function startFollower(
   tail: LogTail,
   options: FollowerOptions,
 ): Following {
-  const { handler, target } = options
+  const { handler, target, gatherMs } = options
   const readPage = table.reader(options.filter)
   const wants = (partition: number) =>
     options.filter.partitions === 'all' || options.filter.partitions.has(partition)
@@ -93,7 +99,9 @@ export function startFollower(
       else if (page.more) await seat.turn() // nothing for us so far, and a long way to go
       if (isEnded()) return
       cameTo(page.upTo)
-      if (page.rows.length === 0 && !page.more) told = await parked(moment)
+      if (page.more) continue
+      if (page.rows.length === 0) told = await parked(moment)
+      else if (gatherMs > 0) await gathering()
     }
   }
 
@@ -104,6 +112,24 @@ export function startFollower(
     handling = (async () => handler(entries))()
     await handling
     handling = undefined
+  }
+
+  /** Stays away from the tail for a while. */
+  function gathering(): Promise<void> {
+    return new Promise((resolve) => {
+      const gathered = () => {
+        if (phase.is === 'gathering') phase = { is: 'working' }
+        resolve()
+      }
+      const timer = seat.deps.clock.setTimer(gatherMs, gathered, { ref: false })
+      phase = {
+        is: 'gathering',
+        cut() {
+          timer.cancel()
+          resolve()
+        },
+      }
+    })
   }
 
   /** Waits at the tail; resolves with what was told, or with nothing when it has to look for itself. */
@@ -122,9 +148,10 @@ export function startFollower(
 
   function end(failure?: { readonly cause: unknown }): void {
     if (phase.is === 'ended') return
-    const wake = phase.is === 'parked' ? phase.wake : undefined
+    const before = phase
     tail.unpark(listener)
-    wake?.(undefined)
+    if (before.is === 'parked') before.wake(undefined)
+    if (before.is === 'gathering') before.cut()
     phase = { is: 'ended' }
     disown()
     caughtUp.reject(

@@ -86,10 +86,10 @@ export function embeddedLog(seat: Seat, { store, table, tail, now }: LogParts): 
       return row && table.entryOf(row)
     },
     read: (subject, options) => entriesFrom(subject, Math.max(1, options?.from ?? 1)),
-    async follow(filter, from, handler) {
+    async follow(filter, from, handler, { gatherMs = 0 } = {}) {
       const target = await seat.read(() => table.end())
       const after = startOf(from, target)
-      return startFollower(seat, table, tail, { filter, after, target, handler })
+      return startFollower(seat, table, tail, { filter, after, target, handler, gatherMs })
     },
     end: async () => table.cursorOf(await seat.read(() => table.end())),
     compare(a, b) {
