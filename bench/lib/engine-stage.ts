@@ -39,6 +39,8 @@ export interface Submitted {
   readonly completed: Promise<void>
 }
 
+const QUEUE = 'bench'
+
 const POLICY: FlowPolicy = {
   retries: 0,
   maxRecoveries: 3,
@@ -46,7 +48,7 @@ const POLICY: FlowPolicy = {
   graceMs: 5_000,
   timeoutMs: null,
   lateAfterMs: 60_000,
-  target: { queue: 'bench', priority: 1 },
+  target: { queue: QUEUE, priority: 1 },
   limits: [],
 }
 
@@ -56,13 +58,14 @@ export function newRun(flow: string, parameters: JsonValue = null): NewRun {
   return { flow, name: flow, parameters: { v: parameters }, policy: POLICY, by: { channel: 'bench' } }
 }
 
-export async function openEngine(broker: Broker): Promise<EngineStage> {
+/** @param queue whose runs it hosts */
+export async function openEngine(broker: Broker, queue = QUEUE): Promise<EngineStage> {
   const flows = new Map<string, { readonly program: Program }>()
   const host = createHost({
     broker,
     deps,
     runners: [inlineRunner(deps, flows)],
-    settings: { queues: ['bench'], slots: 256 },
+    settings: { queues: [queue], slots: 256 },
   })
   const scheduler = createScheduler(broker, deps)
   await host.start()

@@ -10,7 +10,7 @@ import { median, quantile } from '../../lib/stats.ts'
 const STEPS = 3
 const IN_FLIGHT = 200
 /** How long a run waits before it is resumed: as long as with the peers. */
-const SETTLED_MS = 30
+export const SETTLED_MS = 30
 
 /** W2 */
 export async function oneAfterAnother(
@@ -114,14 +114,14 @@ function inFlight(one: () => Promise<void>): Work {
   }
 }
 
-async function timed(act: () => Promise<void>): Promise<number> {
+export async function timed(act: () => Promise<void>): Promise<number> {
   const began = performance.now()
   await act()
   return performance.now() - began
 }
 
 /** Each sample of ours beside one of the floor's; each side says how long it took. */
-async function compareTimes(
+export async function compareTimes(
   workload: string,
   samples: number,
   floorName: string | undefined,
