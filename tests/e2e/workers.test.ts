@@ -33,6 +33,7 @@ const BROKERS: Readonly<Record<string, () => Promise<Place>>> = {
 
 /** What one test has: its view of the cluster, and a file that its flows write to. */
 interface Stage extends AsyncDisposable, ClusterView {
+  readonly pool: string
   readonly file: string
   did(): Promise<readonly string[]>
 }
@@ -84,6 +85,7 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
       await writeFile(file, '')
       return {
         ...view,
+        pool,
         file,
         deploy: (fields) => view.deploy({ pool, ...fields }),
         did: async () => (await readFile(file, 'utf8')).split('\n').filter((line) => line !== ''),
@@ -97,14 +99,14 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
     const FILE = join(import.meta.dirname, 'fixtures')
     const codeOf = (flow: string) => ({ flow, path: FILE, entrypoint: `flows.ts:${flow}` })
 
-    /** Deploys a flow for this test and starts it. */
+    /** Deploys a flow for this test, by the name of its pool, and starts it. */
     async function run(
       at: Stage,
       flow: string,
       parameters: object = {},
       fields: Partial<Draft<Deployment>> = {},
     ): Promise<string> {
-      const name = fields.name ?? fields.pool ?? infrastructure
+      const name = fields.name ?? fields.pool ?? at.pool
       await at.deploy({ ...codeOf(flow), name, ...fields })
       return at.start(`${flow}/${name}`, { ...parameters, file: at.file })
     }
@@ -245,7 +247,8 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         const records = await at.until(id, (all) => completions(all) >= 3)
         const host = workers.find((each) => each.id === hostOf(records))
         const other = workers.find((each) => each !== host)
-        if (host === undefined || other === undefined) throw new Error('Nobody hosts the run.')
+        if (host === undefined || other === undefined)
+          throw new Error(`Run ${id} is hosted by ${hostOf(records)}, who is none of ours.`)
         return {
           ...{ id, host, other },
           async [Symbol.asyncDispose]() {

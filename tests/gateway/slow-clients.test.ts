@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { systemDeps } from '../../src/core/index.ts'
 import { createServer, type Server } from '../../src/gateway/http/index.ts'
@@ -17,21 +17,21 @@ beforeEach(async () => {
 
 afterEach(() => server.close())
 
-/** A client that sends this much of a request, and then nothing. */
-async function begin(text: string): Promise<Socket> {
+/** A client that sends this much of a request, and then nothing. Resolves when it is connected. */
+async function begin(text: string): Promise<{ readonly heard: Promise<string> }> {
   const socket = connect({ host: '127.0.0.1', port })
+  const heard = new Promise<string>((resolve) => {
+    let all = ''
+    socket.on('data', (data) => {
+      all += data
+    })
+    // Who writes when it was cut off already may be told so by a reset.
+    socket.on('error', () => {})
+    socket.on('close', () => resolve(all))
+  })
   await once(socket, 'connect')
   socket.write(text)
-  return socket
-}
-
-async function untilClosed(socket: Socket): Promise<string> {
-  let heard = ''
-  socket.on('data', (data) => {
-    heard += data
-  })
-  await once(socket, 'close')
-  return heard
+  return { heard }
 }
 
 describe('a client that never finishes what it sends', () => {
@@ -42,7 +42,8 @@ describe('a client that never finishes what it sends', () => {
       'POST / HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{',
     ],
   ])('%s is told so and cut off', async (_, text) => {
-    expect(await untilClosed(await begin(text))).toMatch(/^HTTP\/1\.1 408 /)
+    const { heard } = await begin(text)
+    expect(await heard).toMatch(/^HTTP\/1\.1 408 /)
   })
 
   test('holds up nobody else, however many of them there are', async () => {
@@ -51,6 +52,6 @@ describe('a client that never finishes what it sends', () => {
     )
     const answer = await fetch(`http://127.0.0.1:${port}/`)
     expect([answer.status, await answer.json()]).toEqual([200, { here: true }])
-    await Promise.all(slow.map(untilClosed))
+    await Promise.all(slow.map(({ heard }) => heard))
   })
 })
