@@ -64,10 +64,28 @@ interface Frozen {
   readonly archived: boolean
 }
 
-/** Shares only what never changes with the state, which may go on. */
-export function dehydrate(state: RunState): JsonObject {
+/** Rows in a piece of the text. */
+const ROWS_PER_PIECE = 256
+
+/**
+ * The state as JSON text, piece by piece: the rows of a large run never exist all at once. It is of one moment when it is
+ * taken in one turn.
+ */
+export function* dehydrate(state: RunState): Generator<string, void, void> {
+  yield `${JSON.stringify(outlineOf(state)).slice(0, -1)},"tasks":[`
+  const tasks = state.tasks.values()
+  const nextRows = () => tasks.take(ROWS_PER_PIECE).map(toRow).toArray()
+  let separator = ''
+  for (let rows = nextRows(); rows.length > 0; rows = nextRows()) {
+    yield separator + JSON.stringify(rows).slice(1, -1)
+    separator = ','
+  }
+  yield ']}'
+}
+
+function outlineOf(state: RunState): Omit<Frozen, 'tasks'> {
   const { policy: _policy, ...context } = state.flow.context
-  const frozen: Frozen = {
+  return {
     v: RECORD_VERSION,
     id: state.id,
     rev: state.rev,
@@ -77,20 +95,13 @@ export function dehydrate(state: RunState): JsonObject {
     state: state.state,
     ...(state.result === undefined ? {} : { result: state.result }),
     ...(state.failure === undefined ? {} : { failure: state.failure }),
-    tasks: Array.from(state.tasks.values(), toRow),
-    waits: Array.from(state.waits.values(), (wait) => ({ ...wait })),
-    inbox: [...state.inbox],
+    waits: [...state.waits.values()],
+    inbox: state.inbox,
     children: [...state.children],
     values: [...state.values],
     answers: [...state.answers],
     archived: state.archived,
   }
-  return asJson(frozen)
-}
-
-/** Everything in it came from JSON or is going there. */
-function asJson(frozen: object): JsonObject {
-  return frozen as JsonObject
 }
 
 /**

@@ -38,8 +38,13 @@ export function isSnapshotDue(state: RunState): boolean {
 async function writeSnapshot(objects: Objects, state: RunState): Promise<SnapshotRecord> {
   const { rev } = state
   const object = snapshotKey(state.id, rev)
-  const { bytes } = await objects.put(object, Buffer.from(JSON.stringify(dehydrate(state))))
+  const pieces = Array.from(dehydrate(state), (text) => Buffer.from(text))
+  const { bytes } = await objects.put(object, inOrder(pieces))
   return { k: 'snapshot', rev, object, bytes }
+}
+
+async function* inOrder<T>(parts: readonly T[]): AsyncGenerator<T, void, void> {
+  yield* parts
 }
 
 /** The state at this revision; undefined when the snapshot cannot be used (N1). */

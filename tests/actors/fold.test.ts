@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { isCallboardError } from '../../src/core/index.ts'
+import { frozen } from './support/frozen.ts'
 import {
   applyRecords,
-  dehydrate,
   encodeEntry,
   foldEntry,
   hydrate,
@@ -178,7 +178,7 @@ describe('a snapshot', () => {
 
   test('thawed is the state that was frozen, and folds on', () => {
     const run = lived()
-    const thawed = hydrate(JSON.parse(JSON.stringify(dehydrate(run.state))))
+    const thawed = hydrate(frozen(run.state))
     const { sinceSnapshot: _s, snapshotRev: _r, ...rest } = run.state
     expect(thawed).toMatchObject(rest)
     expect(thawed).toMatchObject({ sinceSnapshot: 0, snapshotRev: run.state.rev })
@@ -194,7 +194,7 @@ describe('a snapshot', () => {
     run.call('t-0')
     run.task('t-0', { type: 'START' })
     run.task('t-0', { type: 'COMPLETE', result: { v: 1 } })
-    expect(dehydrate(run.state).tasks).toEqual([
+    expect(frozen(run.state).tasks).toEqual([
       {
         id: 't-0',
         task: 't',
@@ -204,6 +204,13 @@ describe('a snapshot', () => {
         result: { v: 1 },
       },
     ])
+  })
+
+  test('is whole, however many task runs it holds', () => {
+    const run = new TestRun().running()
+    const ids = Array.from({ length: 1_000 }, (_, i) => `t-${i}`)
+    for (const id of ids) run.call(id)
+    expect([...hydrate(frozen(run.state)).tasks.keys()]).toEqual(ids)
   })
 
   test.each([
@@ -216,7 +223,7 @@ describe('a snapshot', () => {
   })
 
   test('of a newer version is refused as such', () => {
-    expect(failure(() => hydrate({ ...dehydrate(lived().state), v: RECORD_VERSION + 1 })).code).toBe(
+    expect(failure(() => hydrate({ ...frozen(lived().state), v: RECORD_VERSION + 1 })).code).toBe(
       'CB_E_STORE_TOO_NEW',
     )
   })

@@ -1,7 +1,8 @@
 /** Failure scenarios that no single part shows by itself: each of them whole, on hosts in virtual time. */
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createRun, dehydrate, judgeFlow, openRun, RunLog, sendSignal } from '../../src/actors/index.ts'
+import { createRun, judgeFlow, openRun, RunLog, sendSignal } from '../../src/actors/index.ts'
+import { frozen } from './support/frozen.ts'
 import { type HostStage, ME, makeHostStage } from './support/host-stage.ts'
 
 let stage: HostStage
@@ -231,7 +232,7 @@ describe('a run of 10,000 tasks', () => {
     const run = await stage.begin(one)
     await stage.untilTag(run, 'COMPLETED.Completed')
     expect(await stage.entriesOf(run)).toBeLessThan(200)
-    const { tasks: _, ...flow } = dehydrate(await stage.stateOf(run))
+    const { tasks: _, ...flow } = frozen(await stage.stateOf(run))
     expect(JSON.stringify(flow).length).toBeLessThan(16 * 1024)
     let bytes = 0
     for (const record of await stage.recordsOf(run))
