@@ -24,6 +24,7 @@ import type {
 } from './channel.ts'
 import type { Failure, FlowPolicy, InputRequest, Sender, TaskPolicy, ValueRef } from './events.ts'
 import { errorOf } from './failures.ts'
+import { Lookup } from './lookup.ts'
 import type { RetryPolicy } from './retry-policy.ts'
 import { parseTag, type StateTag } from './states.ts'
 
@@ -102,7 +103,7 @@ export class RunSession {
   readonly #host: HostPort
   readonly #deps: Deps
   readonly #counters = new Map<string, number>()
-  readonly #attempts = new Set<Attempt>()
+  readonly #attempts = new Lookup<Attempt>()
   readonly #leaving = new AbortController()
   #policy: TaskPolicy | undefined
   #left: LeaveReason | undefined
@@ -242,7 +243,7 @@ export class RunSession {
     if (this.#left !== undefined) return
     this.#left = reason
     this.#leaving.abort(reason)
-    for (const attempt of this.#attempts) attempt.abort(reason)
+    for (const attempt of this.#attempts.values()) attempt.abort(reason)
     this.#tellQuiet()
   }
 
@@ -308,11 +309,11 @@ export class RunSession {
   }
 
   async #run<T>(attempt: Attempt, body: Body<T>) {
-    this.#attempts.add(attempt)
+    this.#attempts.set(attempt.idempotencyKey, attempt)
     try {
       return await attempt.run(body)
     } finally {
-      this.#attempts.delete(attempt)
+      this.#attempts.delete(attempt.idempotencyKey)
       this.#tellQuiet()
     }
   }

@@ -19,6 +19,7 @@ import { failureOf } from './failures.ts'
 import type { HostContext } from './host-context.ts'
 import type { HostedValues } from './hosted-values.ts'
 import type { Answer, Judgement } from './judgement.ts'
+import { Lookup } from './lookup.ts'
 import { resultIn, taskEventOf, unkeepable, withResultIn } from './outcomes.ts'
 import type { TaskRecord } from './records.ts'
 import { judgeTask, judgeTaskCall } from './rules.ts'
@@ -60,7 +61,7 @@ export class TaskCalls {
   readonly #log: RunLog
   readonly #values: HostedValues
   readonly #changed: () => void
-  readonly #open = new Map<string, Open>()
+  readonly #open = new Lookup<Open>()
   #running = 0
   #resting = 0
 

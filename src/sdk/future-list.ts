@@ -5,10 +5,8 @@
 
 import type { Clock } from '../core/index.ts'
 import { type ResultOptions, TaskFuture } from './future.ts'
+import { throughWindow } from './map-window.ts'
 import type { State } from './state.ts'
-
-/** How many elements are under way at a time. */
-const WINDOW = 1_000
 
 export interface MapPlan<T> {
   readonly clock: Clock
@@ -102,18 +100,10 @@ export class TaskFutureList<T> implements PromiseLike<T[]> {
   }
 
   async #runAll(): Promise<void> {
-    const { length } = this.#plan
+    const { clock, length, run } = this.#plan
     this.#length = await length
-    let next = 0
-    const count = this.#length
-    const worker = async () => {
-      while (next < count) {
-        const place = next++
-        this.#settle(place, await this.#plan.run(place))
-      }
-    }
     try {
-      await Promise.all(Array.from({ length: Math.min(WINDOW, count) }, worker))
+      await throughWindow(clock, this.#length, async (place) => this.#settle(place, await run(place)))
     } catch (error) {
       this.#failure = { error }
       throw error

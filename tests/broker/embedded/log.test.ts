@@ -181,7 +181,7 @@ describe('the window of the tail', () => {
     commit(3_000)
     expect(revsAfter(0)).toBeUndefined()
     expect(revsAfter(2_990)).toHaveLength(10)
-    const body = JSON.stringify(['x'.repeat(300_000)])
+    const body = JSON.stringify(['x'.repeat(150_000)])
     commit(10, body)
     expect(revsAfter(3_000)).toBeUndefined()
     expect(revsAfter(3_008)).toEqual([3_009, 3_010])

@@ -38,7 +38,7 @@ export interface LogTail extends Participant {
 
 /** What the window keeps at most: a follower that is further behind reads pages. */
 const WINDOW_ROWS = 2_048
-const WINDOW_BYTES = 2 * 1024 * 1024
+const WINDOW_BYTES = 1024 * 1024
 
 export function logTail(table: LogTable): LogTail {
   const parked = new Set<TailListener>()

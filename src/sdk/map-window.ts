@@ -1,0 +1,73 @@
+/**
+ * How many elements of a map are under way at a time. What is under way is what takes memory: of tasks that are over in a
+ * moment a few are enough to keep the log busy. Tasks that wait for something else are to wait side by side, so while
+ * they end slowly the window grows.
+ *
+ * Invariants
+ * (M1) Elements are begun in order, never more than the window has room for.
+ * (M2) After one that could not be followed no other is begun.
+ */
+
+import type { Clock, Timer } from '../core/index.ts'
+
+const FEWEST = 128
+const MOST = 1_000
+/** Fewer ends than the window holds, in this time, and it grows. */
+const LOOK_MS = 100
+
+/** Resolves when `run` has resolved for every place from 0 to `count`; rejects with the first error of any. */
+export async function throughWindow(
+  clock: Clock,
+  count: number,
+  run: (place: number) => Promise<void>,
+): Promise<void> {
+  const { promise: all, resolve, reject } = Promise.withResolvers<void>()
+  let next = 0
+  let running = 0
+  let ended = 0
+  let room = FEWEST
+  let looking: Timer | undefined
+
+  /** (M1) */
+  function begin(): void {
+    while (running < room && next < count) {
+      running++
+      void follow(next++)
+    }
+    if (running === 0) resolve()
+  }
+
+  async function follow(place: number): Promise<void> {
+    try {
+      await run(place)
+    } catch (error) {
+      next = count // (M2)
+      return reject(error)
+    }
+    running--
+    ended++
+    begin()
+  }
+
+  function look(): void {
+    if (room === MOST || next === count) return
+    looking = clock.setTimer(
+      LOOK_MS,
+      () => {
+        if (ended < room) room = Math.min(MOST, 2 * room)
+        ended = 0
+        begin()
+        look()
+      },
+      { ref: false },
+    )
+  }
+
+  begin()
+  look()
+  try {
+    await all
+  } finally {
+    looking?.cancel()
+  }
+}
