@@ -8,6 +8,7 @@ import { createEngine, type Engine, useEngine } from '../../src/sdk/index.ts'
 import { flow, task } from '../../src/sdk/public.ts'
 import { STEP_RESULT } from '../lib/floor-runs.ts'
 import type { Floor } from '../lib/floors.ts'
+import { peakMemory, resetPeak } from '../lib/memory.ts'
 import type { Row, Target } from '../lib/results.ts'
 import type { Stand } from '../lib/stands.ts'
 import { median, quantile } from '../lib/stats.ts'
@@ -47,7 +48,7 @@ export async function* measureSdk(stand: Stand, quick: boolean): AsyncGenerator<
     const blocks: Block[] = []
     for (let i = 0; i < size.times; i++) blocks.push(...(await walk(stand.floor, size.steps)))
     yield stepRow(blocks, stand)
-    yield await mapRow(size.mapped)
+    yield* mapRows(size.mapped)
   } finally {
     release()
     await engine.life.stop()
@@ -124,17 +125,26 @@ function targetOf({ driver, durability }: Stand['broker']['capabilities']): Targ
   return durability === 'power' ? { kind: 'times', atMost: 1.7 } : { kind: 'most', atMost: 0.15 }
 }
 
-async function mapRow(elements: number): Promise<Row> {
+async function* mapRows(elements: number): AsyncGenerator<Row> {
+  resetPeak()
   const used = process.cpuUsage()
   const began = performance.now()
   const list = Array.from({ length: elements }, (_, i) => i)
   await flow('bench-map', async () => (await noop.map(list)).length)()
   const ms = performance.now() - began
   const { user, system } = process.cpuUsage(used)
-  return {
-    workload: `W2s map of ${elements.toLocaleString('en')} no-op tasks`,
+  const workload = `W2s map of ${elements.toLocaleString('en')} no-op tasks`
+  yield {
+    workload,
     unit: '/s',
     value: (elements / ms) * 1_000,
     note: `${Math.round((user + system) / elements)} µs of processor a task`,
+  }
+  yield {
+    workload: `${workload}: most memory`,
+    unit: 'MB',
+    value: peakMemory(),
+    target: { kind: 'most', atMost: 400 },
+    note: 'resident, of this whole process',
   }
 }

@@ -205,10 +205,8 @@ function keepAnswer(state: RunState, key: string, tag: StateTag): void {
 type Outcome = Pick<RunState, 'result' | 'failure'>
 
 function keepOutcome(of: Outcome, event: FlowEvent | TaskEvent): void {
-  delete of.result
-  delete of.failure
-  if ('result' in event && event.result !== undefined) of.result = event.result
-  if ('failure' in event && event.failure !== undefined) of.failure = event.failure
+  of.result = 'result' in event ? event.result : undefined
+  of.failure = 'failure' in event ? event.failure : undefined
 }
 
 /** (D4) */
@@ -247,6 +245,8 @@ function addTask(state: RunState, record: TaskCreatedRecord): void {
     tags,
     snapshot,
     state: { tag: snapshot.tag, at },
+    result: undefined, // room for it in the object, not beside it
+    failure: undefined,
   })
 }
 

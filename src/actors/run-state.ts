@@ -104,8 +104,8 @@ export interface TaskState {
   readonly tags: readonly string[]
   snapshot: ChartSnapshot<TaskContext>
   state: StateView
-  result?: ValueRef
-  failure?: Failure
+  result?: ValueRef | undefined
+  failure?: Failure | undefined
 }
 
 export interface Wait {
@@ -148,8 +148,8 @@ export interface RunState {
   created: CreatedRecord
   flow: ChartSnapshot<FlowContext>
   state: StateView
-  result?: ValueRef
-  failure?: Failure
+  result?: ValueRef | undefined
+  failure?: Failure | undefined
   /** By identity, in the order they were called. */
   readonly tasks: Map<string, TaskState>
   readonly waits: Map<string, Wait>

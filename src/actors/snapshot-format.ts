@@ -112,7 +112,7 @@ function outlineOf(state: RunState): Omit<Frozen, 'tasks'> {
 export function hydrate(json: JsonObject): RunState {
   if (!isFrozen(json)) throw unusable(json)
   const { id, rev, created } = json
-  const state: RunState = {
+  return {
     id,
     partition: partitionOf(id),
     rev,
@@ -128,10 +128,9 @@ export function hydrate(json: JsonObject): RunState {
     values: new Map(json.values),
     answers: new Map(json.answers),
     archived: json.archived,
+    result: json.result,
+    failure: json.failure,
   }
-  if (json.result !== undefined) state.result = json.result
-  if (json.failure !== undefined) state.failure = json.failure
-  return state
 }
 
 function toRow(task: TaskState): TaskRow {
@@ -161,7 +160,7 @@ function fromRow(row: TaskRow): TaskState {
   const { id, tag, policy, name = id, upstream = [], tags = [], timers = {}, customName = null } = row
   const [n, runCount, failures, startTime, endTime, runningSince, totalRunMs] = row.c
   const at = row.at ?? endTime ?? 0
-  const task: TaskState = {
+  return {
     id,
     task: row.task,
     name,
@@ -185,10 +184,9 @@ function fromRow(row: TaskRow): TaskState {
       },
     },
     state: row.message === undefined ? { tag, at } : { tag, at, message: row.message },
+    result: row.result,
+    failure: row.failure,
   }
-  if (row.result !== undefined) task.result = row.result
-  if (row.failure !== undefined) task.failure = row.failure
-  return task
 }
 
 /** Its own writer's work, so the outline is enough: whoever damages it inside is found by what folds on from it. */
