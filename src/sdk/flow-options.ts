@@ -30,6 +30,12 @@ export interface FlowOptions {
   readonly timeoutSeconds?: DurationInput
   /** What submitted tasks pass through. Default `concurrent()`. */
   readonly taskRunner?: TaskRunner
+  /**
+   * Whether the result of a run is stored. `false`: it is given to whoever called the flow in this process and waits, and to
+   * nobody else; asked for elsewhere, or by a replay, it throws CB_E_RESULT_MISSING. Default true: a result that cannot be
+   * stored fails the run. Given, it holds for tasks as well that say nothing about results.
+   */
+  readonly persistResult?: boolean
   /** Whether prints go to the run's log. Default: as the flow around it, or the setting, says. */
   readonly logPrints?: boolean
   /** What becomes of a run whose host is lost: another takes it over, or it is Crashed. Default `recover`. */
@@ -66,6 +72,7 @@ const KINDS: Readonly<Record<keyof FlowOptions, is.OptionKind>> = {
   retryJitterFactor: is.factor,
   timeoutSeconds: is.duration,
   taskRunner: { form: 'sequential(), concurrent({ max }) or distributed({ queue })', is: isTaskRunner },
+  persistResult: is.flag,
   logPrints: is.flag,
   onCrash: is.oneOf('recover', 'crash'),
   maxRecoveries: is.count,

@@ -16,11 +16,13 @@ import { finalState } from './final-state.ts'
 import type { FlowDefinition } from './flow-definition.ts'
 import { TaskFuture } from './future.ts'
 import { TaskFutureList } from './future-list.ts'
+import { callKey, handOver } from './handed-over.ts'
 import { type Hook, listOf, runHooks } from './hooks.ts'
 import type { LineSink } from './line-keeper.ts'
 import { failedState, outcomeOf } from './outcomes.ts'
 import { Pending } from './pending.ts'
 import { catchPrints } from './prints.ts'
+import { NOT_KEPT } from './results.ts'
 import { retryPolicyOf } from './retries.ts'
 import { RunLines } from './run-lines.ts'
 import { flowRunInfo } from './runtime.ts'
@@ -78,10 +80,19 @@ class FlowExecution {
     const release = catchPrints()
     this.#session.signal.addEventListener('abort', () => this.#leaving(), { once: true })
     try {
-      return await this.#inScope(() => this.#all())
+      return this.#toBeStored(await this.#inScope(() => this.#all()))
     } finally {
       release()
     }
+  }
+
+  /** What the log is to hold of the state; a result that is not stored goes to whoever waits for it here. */
+  #toBeStored(state: State): State {
+    const { data, type, name, message, timestamp } = state
+    if (this.#flow.options.persistResult !== false || data === undefined || !state.isCompleted()) return state
+    const { parent, run } = this.#session.start
+    handOver(parent === undefined ? run : callKey(parent), data)
+    return new State({ type, name, message, timestamp, data: NOT_KEPT })
   }
 
   async #all(): Promise<State> {

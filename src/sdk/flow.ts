@@ -1,10 +1,12 @@
 /** `flow()`: makes a function a flow. */
 
+import { mintId } from '../core/index.ts'
 import { currentEngine } from './current-engine.ts'
 import type { DeployOptions } from './deploy.ts'
 import { defineFlow, type FlowDefinition } from './flow-definition.ts'
 import type { FlowOptions } from './flow-options.ts'
 import { readForms } from './forms.ts'
+import { withHandedOver } from './handed-over.ts'
 import type { FlowRunHandle, StartOptions } from './handle.ts'
 import type { FlowResultOf } from './inputs.ts'
 import { parts } from './parts.ts'
@@ -113,7 +115,9 @@ function makeFlow(definition: FlowDefinition): Flow<readonly unknown[], unknown>
     const scope = scopes.getStore()
     if (scope !== undefined) return parts().callSubflow(scope, definition, parameters)
     const engine = await currentEngine()
-    return engine.run(definition, parameters)
+    if (options.persistResult !== false) return engine.run(definition, parameters)
+    const id = mintId(engine.env.deps)
+    return withHandedOver(id, () => engine.run(definition, parameters, { id }))
   }
   const call = async (...args: readonly unknown[]) => (await withState(...args)).result()
   const made = Object.assign(call, {

@@ -62,6 +62,21 @@ export interface ResultOptions {
 /** What stands in the log for a result that is elsewhere, or nowhere. */
 const MARK = 'callboard:result'
 
+/** What holds for a task in a flow that says something of results itself: what is said of the task's own is not touched. */
+export function inFlow(
+  task: ResultOptions & Cached,
+  flow: Pick<ResultOptions, 'persistResult'>,
+): ResultOptions {
+  const { cacheKeyFn, cachePolicy, persistResult, resultStorage, serializer } = task
+  const isOwn = (persistResult ?? resultStorage ?? serializer ?? cachePolicy ?? cacheKeyFn) !== undefined
+  return isOwn || flow.persistResult === undefined ? task : flow
+}
+
+interface Cached {
+  readonly cachePolicy?: unknown
+  readonly cacheKeyFn?: unknown
+}
+
 /** Whether results go into the log as they are. */
 export function isPlain({ persistResult, resultStorage, serializer }: ResultOptions): boolean {
   return persistResult !== false && resultStorage === undefined && serializer === undefined
@@ -87,6 +102,13 @@ export function isMarked(value: unknown): boolean {
   return typeof value === 'object' && value !== null && MARK in value
 }
 
+export function missingResult(whose: string): CallboardError {
+  return new CallboardError(
+    'CB_E_RESULT_MISSING',
+    `The result of ${whose} was not stored, and the process that had it is gone. Return something that can be stored, or leave persistResult on.`,
+  )
+}
+
 /**
  * The result that a mark in the log stands for.
  *
@@ -97,10 +119,6 @@ export async function takeResult(value: unknown, id: string, options: ResultOpti
   const mark = value as JsonObject
   if (!isJsonObject(mark)) return value
   if (mark[MARK] === 'inline') return serializer.deserialize(Buffer.from(String(mark.data), 'base64'))
-  if (mark[MARK] !== 'stored' || resultStorage === undefined)
-    throw new CallboardError(
-      'CB_E_RESULT_MISSING',
-      `The result of task run '${id}' was not stored, and the process that had it is gone. Return something that can be stored, or leave persistResult on.`,
-    )
+  if (mark[MARK] !== 'stored' || resultStorage === undefined) throw missingResult(`task run '${id}'`)
   return serializer.deserialize(await resultStorage.read(String(mark.key)))
 }

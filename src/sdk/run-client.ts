@@ -25,6 +25,7 @@ import {
   parseDuration,
 } from '../core/index.ts'
 import type { Environment } from './environment.ts'
+import { asStored } from './handed-over.ts'
 import type { FlowRunHandle, HandleResultOptions, LogLine, RunEvent, SignalOptions } from './handle.ts'
 import { LINES_NOTE } from './line-keeper.ts'
 import { State } from './state.ts'
@@ -186,7 +187,9 @@ export async function stateOfRun(
   const data = result === undefined ? undefined : decodeJson(await loadValue(broker.objects, result))
   const { type, name } = parseTag(flow.tag)
   const error = failure === undefined || type === 'COMPLETED' ? undefined : errorOf(failure)
-  return new State({ type, name, message: state.message, timestamp: state.at, data, error, run: id })
+  return asStored(
+    new State({ type, name, message: state.message, timestamp: state.at, data, error, run: id }),
+  )
 }
 
 function stopped(run: string): CallboardError {

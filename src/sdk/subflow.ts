@@ -3,6 +3,7 @@
 import type { ChildOptions } from '../actors/index.ts'
 import type { FlowDefinition } from './flow-definition.ts'
 import { flowPolicyOf } from './flow-options.ts'
+import { asStored, callKey, withHandedOver } from './handed-over.ts'
 import type { FlowRunHandle, StartOptions } from './handle.ts'
 import { identify } from './identity.ts'
 import { runNameOf } from './new-run.ts'
@@ -15,8 +16,12 @@ import type { State } from './state.ts'
 export async function callSubflow(scope: Scope, flow: FlowDefinition, parameters: unknown): Promise<State> {
   const { session, env } = scope.flow
   const id = identify(scope, flow.name)
-  const settled = await session.childState({ ...(await optionsOf(scope, flow, parameters, {})), id })
-  return stateOfSettled(settled, env.deps.clock.now())
+  const call = async () => {
+    const settled = await session.childState({ ...(await optionsOf(scope, flow, parameters, {})), id })
+    return asStored(stateOfSettled(settled, env.deps.clock.now()))
+  }
+  if (flow.options.persistResult !== false) return call()
+  return withHandedOver(callKey({ run: session.start.run, key: id }), call)
 }
 
 /** Starts it and does not wait. */

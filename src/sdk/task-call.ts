@@ -15,7 +15,7 @@ import { skipped } from './make-states.ts'
 import { fillTemplate } from './names.ts'
 import { encodeResult, failedState, outcomeOf, stateOfSettled } from './outcomes.ts'
 import { producedBy, type Resolved, resolveArguments, waitForAll } from './resolve.ts'
-import { isMarked, isPlain, putResult, takeResult } from './results.ts'
+import { inFlow, isMarked, isPlain, putResult, type ResultOptions, takeResult } from './results.ts'
 import type { RunLines } from './run-lines.ts'
 import { type TaskRunInfo, taskRunInfo } from './runtime.ts'
 import { type FlowScope, type Scope, scopes, type TaskScope } from './scope.ts'
@@ -126,6 +126,10 @@ class Call {
     return state
   }
 
+  get #results(): ResultOptions {
+    return inFlow(this.#task.options, this.#flow.flow.options)
+  }
+
   get #compiled(): CompiledTask {
     return this.#task.compiled(this.#flow.env.settings.taskRetries)
   }
@@ -221,7 +225,7 @@ class Call {
   }
 
   async #attempt(task: TaskScope): Promise<unknown> {
-    const { options } = this.#task
+    const options = this.#results
     if (!this.#hooks.areNone) await this.#hooks.begins(task, this.#flow.env.deps.clock.now())
     try {
       const value = await this.#value(task)
@@ -277,7 +281,7 @@ class Call {
     if (returned instanceof State) return outcomeOf(returned)
     const { ref, problem } = encodeResult(returned)
     if (problem === undefined) return { is: 'completed', result: ref }
-    if (this.#task.options.persistResult === true) return undefined
+    if (this.#results.persistResult === true) return undefined
     this.#live = { value: returned }
     this.#lines.engine(
       'warn',
@@ -320,7 +324,7 @@ class Call {
     const fields = { type, name, timestamp: at, message, run }
     if (this.#live !== undefined) return new State({ ...fields, data: this.#live.value })
     try {
-      return new State({ ...fields, data: await takeResult(state.data, this.#id, this.#task.options) })
+      return new State({ ...fields, data: await takeResult(state.data, this.#id, this.#results) })
     } catch (error) {
       return new State({ ...fields, error })
     }

@@ -202,7 +202,7 @@ class Harness implements TestHarness {
 
   /** Starts a run, also when the process dies over it. */
   async #begin(...[flow, parameters, options]: Parameters<Engine['start']>): Promise<string> {
-    const id = mintId({ clock: this.#virtual ?? systemClock, random: this.#random })
+    const id = options?.id ?? mintId({ clock: this.#virtual ?? systemClock, random: this.#random })
     for (;;) {
       const { died, it } = await this.#booted.promise
       const begun = it.engine.start(flow, parameters, { ...options, id })
