@@ -46,6 +46,14 @@ describe('a script', { timeout: 60_000 }, () => {
     expect(code).toBe(1)
   })
 
+  test('loads what its run needs, and neither the schemas of the catalogue nor the other brokers', async () => {
+    const { out } = await runScript('lean')
+    const packages = out.join(' ').split(' ')
+    expect(packages).toContain('xstate')
+    for (const heavy of ['typebox', 'ajv', 'fastify', '@nats-io/transport-node'])
+      expect(packages).not.toContain(heavy)
+  })
+
   test('takes part in a cluster when its broker is one', async () => {
     await using server = await startNats()
     const { code, out } = await runScript('started', {

@@ -26,9 +26,9 @@ import {
   sendSignal,
 } from '../../actors/index.ts'
 import type { Broker, BusMessage, KvChange, KvWatch, Rev, Subscription } from '../../broker/index.ts'
-import { openCatalog, watchLimits } from '../../catalog/index.ts'
 import { assertNever, type Deps, type JsonValue, type SteadyClock, type Timer } from '../../core/index.ts'
 import { SlotBook, type SlotEvent, type Verdict } from './book.ts'
+import { watchCatalogLimits } from './catalog-limits.ts'
 import { LIMITS_BUCKET, parseLimit } from './limit.ts'
 
 export interface KeeperOptions {
@@ -204,7 +204,7 @@ export class SlotKeeper {
 
   /** Pools, work queues and deployments have limits too. */
   #watchCatalog(): Promise<Pick<KvWatch, 'stop'>> {
-    return watchLimits(openCatalog(this.#broker, this.#deps), {
+    return watchCatalogLimits(this.#broker, this.#deps, {
       set: (limit) => {
         this.#book.setLimit({ ...limit, active: true }, this.#now())
         this.#settle()
