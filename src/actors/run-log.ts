@@ -23,7 +23,15 @@
  */
 
 import type { Broker, Rev } from '../broker/index.ts'
-import { CallboardError, type Deps, isCallboardError, messageOf, mintId, sleep } from '../core/index.ts'
+import {
+  CallboardError,
+  type Deps,
+  isCallboardError,
+  messageOf,
+  mintId,
+  sleep,
+  vouchForJson,
+} from '../core/index.ts'
 import { answerTo, recordsOf, takenAway } from './answers.ts'
 import { appendOnce, appendSettled, untilAnswered } from './append.ts'
 import { type Batch, Batches, type Encoded } from './batches.ts'
@@ -284,7 +292,7 @@ export class RunLog {
     while (this.#phase === 'open') {
       const batch = this.#batches.takeOff()
       if (batch === undefined) return
-      const texts = [encodeRecord(this.#head()), ...batch.texts]
+      const texts = vouchForJson([encodeRecord(this.#head()), ...batch.texts])
       const appended = this.#append(texts)
       this.#snapshots.takeWhenDue(this.#state, this.#batches)
       const outcome = await appended.catch((error) => {

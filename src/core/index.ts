@@ -25,7 +25,7 @@ export {
   messageOf,
 } from './errors.ts'
 export { isToken, newId, PARTITIONS, partitionOf, TOKEN_PATTERN, timeOfId } from './ids.ts'
-export { isJsonObject, type JsonObject, type JsonValue } from './json.ts'
+export { isJsonObject, isVouchedFor, type JsonObject, type JsonValue, vouchForJson } from './json.ts'
 export { type Service, service } from './lifecycle.ts'
 export { type Logger, type LogLevel, silentLogger } from './logger.ts'
 export { nearest } from './nearest.ts'
