@@ -3,18 +3,25 @@
 import { describe, expect, test } from 'vitest'
 import type { Program } from '../../src/actors/index.ts'
 import { createClient, type LiveItem, RunFold } from '../../src/client/index.ts'
+import { sleep, systemClock } from '../../src/core/index.ts'
 import { openStage } from '../gateway/live/support/stage.ts'
 import { startGateway } from '../gateway/support/gateway.ts'
-import { startProxy } from '../support/proxy.ts'
+import { type CutableProxy, startProxy } from '../support/proxy.ts'
 
-const TASKS = 200
+const TASKS = 2_000
 const LINES_PER_TASK = 10
+/** Called at a time. */
+const BATCH = 50
+/** What there is to do for a batch takes so long. */
+const WORK_MS = 50
+const CUT_AFTER_MS = 100
 
-/** Two hundred task runs that say ten lines each, twenty at a time. */
+/** Two thousand task runs that say ten lines each. */
 const busy: Program = async (session) => {
-  for (let first = 0; first < TASKS; first += 20)
+  for (let first = 0; first < TASKS; first += BATCH) {
+    await sleep(systemClock, WORK_MS)
     await Promise.all(
-      Array.from({ length: 20 }, (_, offset) =>
+      Array.from({ length: BATCH }, (_, offset) =>
         session.task({ task: 'work' }, async () => {
           const lines = Array.from({ length: LINES_PER_TASK }, (_, line) => ({
             at: 5,
@@ -26,6 +33,7 @@ const busy: Program = async (session) => {
         }),
       ),
     )
+  }
   return TASKS
 }
 
@@ -38,6 +46,29 @@ const asking: Program = async (session) => {
 
 const portOf = (url: string) => Number(new URL(url).port)
 
+/** Cuts each connection a moment after it brought something, until it is stopped. */
+function cutAgainAndAgain(proxy: CutableProxy) {
+  const cutting = { cuts: 0, stop: () => {} }
+  let isOver = false
+  const cut = () => {
+    cutting.cuts++
+    proxy.cut()
+    proxy.restore()
+    void next()
+  }
+  const next = async () => {
+    await proxy.passes('to-client')
+    if (isOver) return
+    const timer = systemClock.setTimer(CUT_AFTER_MS, cut)
+    cutting.stop = () => {
+      isOver = true
+      timer.cancel()
+    }
+  }
+  void next()
+  return cutting
+}
+
 describe('following a run through a gateway', { timeout: 60_000 }, () => {
   test('gives each line once and ends with what the gateway says, however often the network breaks', async () => {
     await using stage = await openStage()
@@ -47,18 +78,16 @@ describe('following a run through a gateway', { timeout: 60_000 }, () => {
     const run = await stage.play(busy)
     const fold = new RunFold({ lines: TASKS * LINES_PER_TASK })
     const lines: string[] = []
-    let events = 0
     let snapshots = 0
+    const cutting = cutAgainAndAgain(proxy)
     for await (const item of client.flowRuns.watch(run, { after: 'start' })) {
       fold.apply(item)
       if (item.kind === 'log') lines.push(item.data.message)
       if (item.kind === 'snapshot') snapshots++
-      if (++events % 250 !== 0) continue
-      proxy.cut()
-      proxy.restore()
     }
+    cutting.stop()
     client.close()
-    expect(events).toBeGreaterThan(2_000)
+    expect(cutting.cuts).toBeGreaterThan(3)
     expect(lines).toHaveLength(TASKS * LINES_PER_TASK)
     expect(new Set(lines).size).toBe(lines.length)
     expect(snapshots).toBe(1)
