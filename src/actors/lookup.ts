@@ -5,25 +5,25 @@
  * out of is replaced all the time. Once one of them is old, everything that was ever in a later one stays in memory until
  * the next full collection. In a run of 100,000 tasks that was most of the garbage. A dictionary has no such links.
  */
-export class Lookup<T> {
-  readonly #entries: Record<string, T> = Object.create(null)
+export class Lookup<K extends string | number, T> {
+  readonly #entries: Partial<Record<K, T>> = Object.create(null)
   #size = 0
 
   get size(): number {
     return this.#size
   }
 
-  get(id: string): T | undefined {
+  get(id: K): T | undefined {
     return this.#entries[id]
   }
 
-  set(id: string, value: T): void {
-    if (!(id in this.#entries)) this.#size++
+  set(id: K, value: T): void {
+    if (this.#entries[id] === undefined) this.#size++
     this.#entries[id] = value
   }
 
-  delete(id: string): void {
-    if (!(id in this.#entries)) return
+  delete(id: K): void {
+    if (this.#entries[id] === undefined) return
     delete this.#entries[id]
     this.#size--
   }

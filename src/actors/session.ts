@@ -103,7 +103,9 @@ export class RunSession {
   readonly #host: HostPort
   readonly #deps: Deps
   readonly #counters = new Map<string, number>()
-  readonly #attempts = new Lookup<Attempt>()
+  /** By how many were begun before. */
+  readonly #attempts = new Lookup<number, Attempt>()
+  #begun = 0
   readonly #leaving = new AbortController()
   #policy: TaskPolicy | undefined
   #left: LeaveReason | undefined
@@ -309,11 +311,12 @@ export class RunSession {
   }
 
   async #run<T>(attempt: Attempt, body: Body<T>) {
-    this.#attempts.set(attempt.idempotencyKey, attempt)
+    const place = this.#begun++
+    this.#attempts.set(place, attempt)
     try {
       return await attempt.run(body)
     } finally {
-      this.#attempts.delete(attempt.idempotencyKey)
+      this.#attempts.delete(place)
       this.#tellQuiet()
     }
   }

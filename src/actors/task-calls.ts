@@ -61,7 +61,7 @@ export class TaskCalls {
   readonly #log: RunLog
   readonly #values: HostedValues
   readonly #changed: () => void
-  readonly #open = new Lookup<Open>()
+  readonly #open = new Lookup<string, Open>()
   #running = 0
   #resting = 0
 

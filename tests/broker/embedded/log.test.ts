@@ -175,6 +175,19 @@ describe('the window of the tail', () => {
     store.close()
   })
 
+  test('begins with a listener that has looked up to the end, also when it parks later', () => {
+    const { store, tail, commit, revsAfter } = opened()
+    const before = tail.moment()
+    commit(2)
+    tail.attend(0, before)
+    commit(1)
+    expect(revsAfter(2)).toBeUndefined()
+    tail.attend(3, tail.moment())
+    commit(2)
+    expect(revsAfter(3)).toEqual([4, 5])
+    store.close()
+  })
+
   test('is bounded: a listener that is further behind has to read', () => {
     const { store, commit, parkAt, revsAfter } = opened()
     parkAt(0)

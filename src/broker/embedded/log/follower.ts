@@ -83,6 +83,12 @@ export function startFollower(
     return page && wanted(page)
   }
 
+  async function inStore(moment: number): Promise<Page> {
+    const page = await seat.read(() => readPage(position))
+    if (!page.more) tail.attend(page.upTo, moment)
+    return page
+  }
+
   /** (W4) */
   function cameTo(seq: number): void {
     position = seq
@@ -93,7 +99,7 @@ export function startFollower(
     let told: Page | undefined
     while (!isEnded()) {
       const moment = tail.moment()
-      const page: Page = told ?? inWindow() ?? (await seat.read(() => readPage(position)))
+      const page: Page = told ?? inWindow() ?? (await inStore(moment))
       told = undefined
       if (page.rows.length > 0) await handOver(page)
       else if (page.more) await seat.turn() // nothing for us so far, and a long way to go

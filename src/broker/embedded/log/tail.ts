@@ -29,8 +29,10 @@ export interface LogTail extends Participant {
   poll(): void
   /** What comes after this position, if it is in the window; of all partitions. */
   page(after: number): Page | undefined
-  /** Ask before looking; hand it to `park`. */
+  /** Ask before looking; hand it to `attend` or `park`. */
   moment(): Moment
+  /** Somebody has looked up to here and comes back: what is committed from now on is kept, unless it has begun already. */
+  attend(position: number, lookedAt: Moment): void
   /** `false` when there is more than the listener has seen: look again first (E3). */
   park(listener: TailListener, lookedAt: Moment): boolean
   unpark(listener: TailListener): void
@@ -58,6 +60,10 @@ export function logTail(table: LogTable): LogTail {
     told = position
     window = []
     bytes = 0
+  }
+
+  function attend(position: number, lookedAt: Moment): void {
+    if (!known && lookedAt === moment) begin(position)
   }
 
   function forget(): void {
@@ -127,10 +133,11 @@ export function logTail(table: LogTable): LogTail {
       return { rows: window.slice(first), upTo: told, more: false }
     },
     moment: () => moment,
+    attend,
     park(listener, lookedAt) {
       const { position } = listener
       if (known && position > told) poll() // it has read what another process has just committed
-      if (!known && lookedAt === moment) begin(position)
+      attend(position, lookedAt)
       if (!known || position !== told) return false
       parked.add(listener)
       return true
