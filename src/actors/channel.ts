@@ -49,7 +49,7 @@ export interface TaskCall {
   readonly limits?: readonly string[] | undefined
   /** How it wants them, when not one slot of each, for as long as it takes. */
   readonly wish?: SlotWish | undefined
-  /** Its body does nothing here but wait for another run. */
+  /** Its body does nothing here but wait for an errand. */
   readonly away?: boolean | undefined
   /** A replay that meets other inputs under this identity: an error, or run it anew. Default `error`. */
   readonly onMismatch?: 'error' | 'rerun' | undefined
@@ -109,6 +109,19 @@ export type TaskAnswer =
   /** The replay met another task, or other inputs, under this identity. */
   | { readonly do: 'mismatch'; readonly message: string }
 
+/** One attempt of a task's body, to be run by whoever takes it from a queue. */
+export interface ErrandRequest {
+  /** Identity of the task run. */
+  readonly id: string
+  readonly attempt: number
+  readonly failures: number
+  /** The name by which a runner knows the code of the body, and what it is started with. */
+  readonly flow: string
+  readonly parameters: ValueRef
+  /** Of the broker. */
+  readonly queue: string
+}
+
 export interface WaitRequest {
   readonly id: string
   readonly kind: 'pause' | 'suspend' | 'sleep' | 'signal'
@@ -147,6 +160,8 @@ export interface HostCalls {
   'task.report': { in: TaskReport; out: TaskAnswer }
   /** A completed task run is undone, by the code's own means; answered once that is in the log. */
   'task.rollback': { in: { readonly id: string; readonly message?: string }; out: null }
+  /** Runs an attempt elsewhere; answered with what it came to, which is to be reported as that of any other. */
+  'task.errand': { in: ErrandRequest; out: BodyOutcome }
   wait: { in: WaitRequest; out: WaitOutcome }
   'child.start': { in: ChildRequest; out: ChildAnswer }
   'child.join': { in: { readonly run: string }; out: ChildAnswer }

@@ -3,7 +3,7 @@
 import type { Claimed, Queue } from '../broker/index.ts'
 import { type Deps, isRetryable, sleep } from '../core/index.ts'
 import type { Claim } from './claim.ts'
-import { parseWorkItem, type WorkItem } from './effects.ts'
+import { parseQueueItem, type QueueItem } from './effects.ts'
 
 export interface ClaimLoopOptions {
   readonly queue: Queue
@@ -13,12 +13,14 @@ export interface ClaimLoopOptions {
   /** How many more runs may be claimed now; 0 or less for none. */
   room(): number
   /** `not-now`: nothing may begin here at the moment. */
-  claim(work: WorkItem): Promise<Claim['is'] | 'not-now'>
+  claim(work: QueueItem): Promise<Claim['is'] | 'not-now'>
+  /** An item is not delivered any more. */
+  gaveUp(work: QueueItem): Promise<void>
 }
 
 /** How long an item that cannot be served here is kept from coming straight back. */
 const REFUSED_PAUSE_MS = 1_000
-/** After so many deliveries an item is given up; the scheduler knows the run and enqueues it again. */
+/** After so many deliveries an item is given up; whoever it is of knows of it and enqueues it again. */
 const MAX_DELIVERIES = 10
 const RETRY_PAUSE_MS = 1_000
 
@@ -99,27 +101,28 @@ export class ClaimLoop {
 
   async #serve(item: Claimed): Promise<void> {
     const { logger } = this.#options.deps
-    const work = parseWorkItem(item.item)
+    const work = parseQueueItem(item.item)
     try {
       if (work === undefined)
         logger.error({ item: item.item, queue: item.queue }, 'a work item cannot be read')
       else {
         const outcome = await this.#options.claim(work)
         if (outcome === 'not-now') return await item.release()
-        if (outcome === 'not-served') return await this.#giveBack(item)
+        if (outcome === 'not-served') return await this.#giveBack(item, work)
       }
       await item.ack()
     } catch (error) {
       if (!isRetryable(error)) logger.error({ run: work?.run, error }, 'a run cannot be claimed')
-      await this.#giveBack(item).catch((failed) => {
+      await this.#giveBack(item, work).catch((failed) => {
         logger.debug({ run: work?.run, error: failed }, 'a work item could not be given back; it comes again')
       })
     }
   }
 
-  async #giveBack(item: Claimed): Promise<void> {
+  async #giveBack(item: Claimed, work: QueueItem | undefined): Promise<void> {
     await sleep(this.#options.deps.clock, REFUSED_PAUSE_MS, this.#stopping.signal).catch(() => {})
-    if (item.delivery >= MAX_DELIVERIES) await item.ack()
-    else await item.release()
+    if (item.delivery < MAX_DELIVERIES) return item.release()
+    await item.ack()
+    if (work !== undefined) await this.#options.gaveUp(work)
   }
 }

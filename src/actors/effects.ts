@@ -5,6 +5,7 @@
 
 import type { Queue, Rev } from '../broker/index.ts'
 import { isJsonObject, type JsonValue } from '../core/index.ts'
+import { type Errand, parseErrand } from './errand.ts'
 import type { Target } from './events.ts'
 import type { Effect, RunRecord } from './records.ts'
 
@@ -32,7 +33,16 @@ export function* effectsOf(
   }
 }
 
-/** What waits in a work queue: a run that wants a worker. */
+/** What waits in a work queue. */
+export type QueueItem = WorkItem | ErrandItem
+
+/** A body of one of the run's tasks that is to be run. */
+export interface ErrandItem {
+  readonly run: string
+  readonly errand: Errand
+}
+
+/** A run that wants a worker. */
 export interface WorkItem {
   readonly run: string
   /**
@@ -53,9 +63,13 @@ export async function enqueueRun(
   await queue.enqueue(target.queue, item, { id: effectId, priority: target.priority })
 }
 
-/** What was claimed from a queue; undefined for anything that is not a work item. */
-export function parseWorkItem(item: JsonValue): WorkItem | undefined {
+/** What was claimed from a queue; undefined for anything that is not an item of ours. */
+export function parseQueueItem(item: JsonValue): QueueItem | undefined {
   if (!isJsonObject(item) || typeof item.run !== 'string') return undefined
   const { run, first } = item
+  if ('errand' in item) {
+    const errand = parseErrand(item.errand)
+    return errand === undefined ? undefined : { run, errand }
+  }
   return Array.isArray(first) ? { run, first } : { run }
 }

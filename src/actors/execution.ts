@@ -19,6 +19,7 @@ import type {
   RunStart,
 } from './channel.ts'
 import { Children } from './children.ts'
+import { Errands } from './errands-out.ts'
 import type { ValueRef } from './events.ts'
 import type { HostContext } from './host-context.ts'
 import type { HostedValues } from './hosted-values.ts'
@@ -53,6 +54,7 @@ export class Execution {
   readonly tasks: TaskCalls
   readonly waits: Waits
   readonly children: Children
+  readonly errands: Errands
   readonly #options: ExecutionOptions
   #life: Life = { is: 'starting' }
   #parking: Timer | undefined
@@ -69,12 +71,23 @@ export class Execution {
     this.tasks = new TaskCalls(parts)
     this.waits = new Waits(parts)
     this.children = new Children(parts)
+    this.errands = new Errands({
+      ...parts,
+      runCount: options.runCount,
+      port: this.#port(),
+      abandon: (task) => this.tasks.abandon(task),
+    })
     void this.#start()
   }
 
   /** Whether all it does is wait: for time, for a signal, for a child. */
   get isWaiting(): boolean {
     return !this.tasks.isBusy && this.tasks.size + this.waits.size + this.children.size > 0
+  }
+
+  /** Bodies that run, here and elsewhere. */
+  get bodies(): number {
+    return this.tasks.running + this.errands.running
   }
 
   /** Whether it can be left where it is: no body runs, and the code waits for an answer, or has ended. */
@@ -86,17 +99,20 @@ export class Execution {
   committed(record: RunRecord): void {
     if (record.k === 'task') this.tasks.committed(record)
     else if (record.k === 'wait-') this.waits.committed(record)
+    this.errands.committed(record)
   }
 
   reloaded(state: RunState): void {
     this.tasks.reloaded(state)
     this.waits.reloaded(state)
+    this.errands.reloaded(state)
   }
 
   /** The run is RUNNING, and this worker may begin things. */
   proceed(): void {
     this.tasks.proceed()
     this.waits.proceed()
+    this.errands.proceed()
   }
 
   get isGone(): boolean {
@@ -122,6 +138,7 @@ export class Execution {
     this.#parking?.cancel()
     this.waits.clear()
     this.children.clear()
+    this.errands.leave(reason)
     code?.leave(reason)
   }
 
@@ -199,6 +216,7 @@ export class Execution {
     const calls: { [K in keyof HostCalls]: (input: HostCalls[K]['in']) => Promise<HostCalls[K]['out']> } = {
       'task.call': (call) => this.tasks.call(call),
       'task.report': (report) => this.tasks.report(report),
+      'task.errand': (request) => this.errands.run(request),
       'task.rollback': (rollback) => this.tasks.rollBack(rollback),
       wait: (request) => this.waits.wait(request),
       'child.start': (request) => this.children.start(request),

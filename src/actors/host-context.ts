@@ -22,6 +22,8 @@ export interface HostContext {
   limitsOf(created: CreatedRecord): readonly string[]
   /** After all code of a run has waited this long, it leaves the process. Milliseconds. */
   readonly parkAfterMs: number
+  /** After this long without a word a worker counts as lost. Milliseconds. */
+  readonly leaseMs: number
   /** Whether this worker may begin anything new: its lease is fresh, and it is not stopping. */
   mayBegin(): boolean
 }

@@ -33,6 +33,8 @@ export async function answerMessage(
       return { outcome: 'slots', taken: !hosted.isOver && context.slots.granted(message.holder) }
     case 'ping':
       return { outcome: 'pong', worker: context.worker, epoch: hosted.epoch ?? 0 }
+    default:
+      return hosted.execution?.errands.answer(message) ?? { outcome: 'elsewhere' }
   }
 }
 

@@ -56,9 +56,9 @@ export interface Begun {
 
 export interface Host extends Service {
   readonly worker: string
-  /** Runs hosted now. */
+  /** Runs hosted now, and bodies run for others. */
   readonly hosted: number
-  /** Runs hosted now that take a slot. */
+  /** Of these, those that take a slot. */
   readonly busy: number
   /** It hosts nothing and is claiming nothing. */
   readonly isIdle: boolean

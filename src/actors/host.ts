@@ -29,7 +29,8 @@ import { ClaimLoop } from './claim-loop.ts'
 import { identify, type NewRun, recordOf } from './create-run.ts'
 import { DroppedRuns } from './dropped-runs.ts'
 import { DueTimes } from './due-times.ts'
-import type { WorkItem } from './effects.ts'
+import type { QueueItem, WorkItem } from './effects.ts'
+import { ErrandsIn } from './errands-in.ts'
 import { beginRun } from './fold.ts'
 import type { HostContext } from './host-context.ts'
 import {
@@ -98,6 +99,7 @@ class RunHost {
   readonly #loop: ClaimLoop
   readonly #runs: HostedRuns
   readonly #dropped: DroppedRuns
+  readonly #errands: ErrandsIn
   readonly #claims = new Map<string, Promise<Claim['is']>>()
   readonly #startedAt: number
   #phase: 'new' | 'started' | 'stopping' = 'new'
@@ -147,27 +149,30 @@ class RunHost {
       }),
       limitsOf: (created) => [...created.policy.limits, ...(limitsOf?.(created) ?? [])],
       parkAfterMs: this.#settings.parkAfterMs,
+      leaseMs: settings.leaseMs ?? LEASE_MS,
       mayBegin: () => this.#mayBegin,
     }
+    this.#errands = new ErrandsIn(this.#context, () => this.#freed())
     this.#loop = new ClaimLoop({
       queue: broker.queue,
       deps: this.#deps,
       queues: settings.queues,
       room: () => this.#room,
-      claim: async (work) => (this.#mayBegin ? this.#take(work) : 'not-now'),
+      claim: async (work) => (this.#mayBegin ? this.#takeItem(work) : 'not-now'),
+      gaveUp: async (work) => ('errand' in work ? this.#errands.giveUp(work.errand) : undefined),
     })
   }
 
   get hosted(): number {
-    return this.#runs.size
+    return this.#runs.size + this.#errands.size
   }
 
   get busy(): number {
-    return this.#runs.busy
+    return this.#runs.busy + this.#errands.size
   }
 
   get isIdle(): boolean {
-    return this.#runs.size === 0 && this.#claims.size === 0
+    return this.hosted === 0 && this.#claims.size === 0
   }
 
   get hasLease(): boolean {
@@ -193,6 +198,7 @@ class RunHost {
     await this.#lease.start()
     this.#address = await this.#broker.bus.subscribe(workerAddress(this.worker), ({ value }) => {
       if (isJsonObject(value) && value.op === 'drain') this.#options.toldToDrain?.()
+      this.#errands.dropped(value)
       return asJson(this.#facts())
     })
     this.#context.slots.start()
@@ -212,6 +218,7 @@ class RunHost {
     await this.#drain()
     this.#sweepTimer?.cancel()
     this.#dropped.stop()
+    this.#errands.stop()
     for (const run of this.#runs.all()) run.fence('its host has stopped')
     await this.#context.leavers.stop()
     await this.#context.slots.stop()
@@ -241,6 +248,10 @@ class RunHost {
     return this.#take({ run })
   }
 
+  #takeItem(work: QueueItem): Promise<Claim['is']> {
+    return 'errand' in work ? this.#errands.take(work.errand) : this.#take(work)
+  }
+
   #take(work: WorkItem): Promise<Claim['is']> {
     this.#checkStarted()
     const { run } = work
@@ -268,7 +279,7 @@ class RunHost {
   get #room(): number {
     if (!this.#mayBegin || this.#isDraining) return 0
     const { slots, maxHosted } = this.#settings
-    const taken = this.#runs.busy + this.#context.leavers.size
+    const taken = this.busy + this.#context.leavers.size
     return Math.min(slots - taken, maxHosted - this.#runs.size) // (Y3)
   }
 
@@ -318,6 +329,7 @@ class RunHost {
       if (run.epoch !== undefined) this.#dropped.add(run.id, { type: 'RELEASE', at, epoch: run.epoch })
       run.fence(`this worker takes itself for lost: ${reason}`)
     }
+    this.#errands.fence()
     this.#options.changed?.()
   }
 
@@ -351,11 +363,12 @@ class RunHost {
     for (const run of this.#runs.all()) run.drain({ now: false })
     const late = clock.setTimer(drainMs, () => {
       for (const run of this.#runs.all()) run.drain({ now: true })
+      this.#errands.giveBack()
     })
     const enough = new AbortController()
     // The broker may be away: then the runs are left to be recovered.
     const tooLate = sleep(clock, drainMs * 1.5 + 1_000, enough.signal).catch(() => {})
-    await Promise.race([this.#runs.empty(), tooLate])
+    await Promise.race([Promise.all([this.#runs.empty(), this.#errands.empty()]), tooLate])
     enough.abort()
     late.cancel()
   }
@@ -375,7 +388,7 @@ class RunHost {
       status: this.isDraining ? 'draining' : 'ready',
       queues: this.#loop.queues,
       slots: this.#settings.slots,
-      hosted: this.#runs.size,
+      hosted: this.hosted,
       startedAt: this.#startedAt,
     }
   }

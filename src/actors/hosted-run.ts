@@ -319,7 +319,7 @@ export class HostedRun {
     const { tag, context } = this.#flow
     const { hold } = context
     const isPaused = tag.startsWith('PAUSED.')
-    const isQuiet = (this.#execution?.tasks.running ?? 0) === 0
+    const isQuiet = (this.#execution?.bodies ?? 0) === 0
     if (isPaused && isQuiet && hold?.quiescedAt === null && this.#quiesced !== hold.since) {
       this.#quiesced = hold.since
       this.#propose({ type: 'QUIESCED', at: this.#now() })

@@ -5,11 +5,12 @@
  */
 
 export { applyToRun, tellRun } from './apply.ts'
-export { type Body, type BodyContext, type Interpret, refOf } from './body.ts'
+export { type AttemptOptions, type Body, type BodyContext, type Interpret, refOf } from './body.ts'
 export type {
   BodyOutcome,
   ChildAnswer,
   ChildRequest,
+  ErrandRequest,
   HostCalls,
   HostPort,
   LeaveReason,
@@ -23,7 +24,7 @@ export type {
 } from './channel.ts'
 export { decodeEntry, decodeWanted, encodeEntry, encodeRecord } from './codec.ts'
 export { type CreatedRun, createRun, IDEMPOTENCY_BUCKET, type NewRun, recordOf } from './create-run.ts'
-export { effectsOf, enqueueRun, type PlacedEffect, parseWorkItem, type WorkItem } from './effects.ts'
+export { effectsOf, enqueueRun, type PlacedEffect, type WorkItem } from './effects.ts'
 export type {
   Failure,
   FlowEvent,

@@ -1,10 +1,10 @@
 /**
  * Waits of the code (pauses, sleeps, named signals), and the other things that have an identity in the log so that
- * a replay meets them: child runs and recorded values.
+ * a replay meets them: child runs and recorded values; and notes, which nobody meets.
  */
 
 import type { JsonValue } from '../core/index.ts'
-import type { WaitRequest } from './channel.ts'
+import type { HostCalls, WaitRequest } from './channel.ts'
 import type { FlowEvent } from './events.ts'
 import { checkInput } from './input.ts'
 import type { Judge, Judgement } from './judgement.ts'
@@ -154,4 +154,12 @@ export function judgeValue(id: string, v: JsonValue): Judge {
     if (hasEnded(state)) return rejected(`The flow run has ended: it is ${parseTag(state.flow.tag).name}.`)
     return write({ k: 'value', id, v })
   }
+}
+
+/** Judges something for people that is said from elsewhere. */
+export function judgeNote(note: HostCalls['note']['in'], at: number): Judge {
+  return (state) =>
+    hasEnded(state)
+      ? rejected(`The flow run has ended: it is ${parseTag(state.flow.tag).name}.`)
+      : write({ k: 'note', at, ...note })
 }

@@ -3,6 +3,7 @@
  * or a question whose answer can be had from the log as well: losing one costs time, never a transition.
  */
 
+import { type ErrandMessage, type ErrandReply, isErrandMessage } from './errand-messages.ts'
 import type { FlowTimer, Sender, TaskTimer } from './events.ts'
 import type { Answer, Signal } from './judgement.ts'
 import { isRecord, isText } from './shape.ts'
@@ -41,6 +42,7 @@ export type RunMessage =
   | { readonly op: 'child-ended'; readonly child: string }
   | { readonly op: 'slots-granted'; readonly holder: SlotHolder }
   | { readonly op: 'ping' }
+  | ErrandMessage
 
 export type RunReply =
   | Answer
@@ -51,6 +53,7 @@ export type RunReply =
   | { readonly outcome: 'noted' }
   | { readonly outcome: 'slots'; readonly taken: boolean }
   | { readonly outcome: 'pong'; readonly worker: string; readonly epoch: number }
+  | ErrandReply
 
 /** What only whoever started a worker knows of it. */
 export interface WorkerAbout {
@@ -103,7 +106,7 @@ function isRunMessage(value: unknown): value is RunMessage {
     case 'slots-granted':
       return isRecord(value.holder) && isText(value.holder.run)
     default:
-      return false
+      return isErrandMessage(value)
   }
 }
 
@@ -111,11 +114,15 @@ const OUTCOMES: ReadonlySet<unknown> = new Set<RunReply['outcome']>([
   'accepted',
   'applied',
   'busy',
+  'called',
+  'calling',
   'elsewhere',
+  'errands',
   'ignored',
   'missing',
   'noted',
   'pong',
+  'refused',
   'rejected',
   'slots',
   'wait',

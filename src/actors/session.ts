@@ -11,10 +11,11 @@
  */
 
 import { CallboardError, type Deps, decodeJson, type JsonObject } from '../core/index.ts'
-import { Attempt, type Body, type Interpret, refOf } from './body.ts'
+import { Attempt, type AttemptOptions, type Body, type Interpret, refOf } from './body.ts'
 import type {
   BodyOutcome,
   ChildAnswer,
+  ErrandRequest,
   HostCalls,
   HostPort,
   LeaveReason,
@@ -43,7 +44,7 @@ export interface TaskOptions {
   readonly limits?: readonly string[] | undefined
   /** How it wants them. When it cannot have them it fails, with the reason. Default: one slot of each, for ever. */
   readonly wish?: TaskCall['wish']
-  /** Its body does nothing here but wait for another run: it keeps nobody from anything. */
+  /** Its body does nothing here but wait for an errand: it keeps nobody from anything. */
   readonly away?: boolean | undefined
   readonly name?: string | undefined
   readonly tags?: readonly string[] | undefined
@@ -160,6 +161,16 @@ export class RunSession {
     if (this.#policy?.retries !== retries || this.#policy.timeoutMs !== timeoutMs)
       this.#policy = { retries, timeoutMs }
     return this.#policy
+  }
+
+  /** Runs one attempt of a task elsewhere. */
+  errand(request: ErrandRequest): Promise<BodyOutcome> {
+    return this.#call('task.errand', request)
+  }
+
+  /** Runs one attempt here that another run has sent: its code is all there is to this session. Never rejects. */
+  attempt<T>(options: AttemptOptions, body: Body<T>): Promise<BodyOutcome> {
+    return this.#run(new Attempt(this.#deps, options), body)
   }
 
   /** (E1) Takes the next identity of this name, for a call that is made later. */

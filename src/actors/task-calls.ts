@@ -123,6 +123,12 @@ export class TaskCalls {
     return null
   }
 
+  /** Whoever had asked for it is not there any more: nothing is answered. Asked for again, it is recovered. */
+  abandon(task: string): void {
+    const open = this.#open.get(task)
+    if (open !== undefined) this.#close(open)
+  }
+
   // ── what the log says
 
   /** A record of a task run is in the log. */

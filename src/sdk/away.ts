@@ -1,52 +1,61 @@
 /**
- * Bodies of tasks that run elsewhere. The task run stays where its flow runs; each attempt of its body is a child run in
- * the queue of whoever serves the task. So all that holds for runs holds for it: one worker claims it, a worker that dies is
- * noticed by its lease and another takes over, the result is answered once it is in the log, and neither side needs the
- * other to be there.
- *
- * Invariants
- * (Z1) An attempt has one child run: a replay of the flow finds that one again, by the attempt it belongs to.
- * (Z2) What the body sees of its task run (name, attempt, idempotency key) is the task run's, not the child's.
+ * Bodies of tasks that run elsewhere: the code of the flow leaves each attempt, as an errand, to whoever serves the task, and
+ * hears what it came to. `task-body.ts` is the other end.
  */
 
-import { flowPolicyOf } from './flow-options.ts'
-import { identify } from './identity.ts'
-import { stateOfSettled } from './outcomes.ts'
-import { type FlowScope, scopeFor, type TaskScope } from './scope.ts'
-import { CrashedRun, type State } from './state.ts'
-import { type BodyOrder, bodyFlowName } from './task-flows.ts'
+import type { BodyOutcome } from '../actors/index.ts'
+import { refOf } from '../actors/index.ts'
+import { decodeJson } from '../core/index.ts'
+import type { FlowScope, TaskScope } from './scope.ts'
+import { CrashedRun } from './state.ts'
+import type { BodyOrder } from './task-body.ts'
+import { bodyFlowName } from './task-flows.ts'
 import { taskQueue } from './task-queue.ts'
 import type { Elsewhere } from './task-runner.ts'
 
-/** Runs one attempt elsewhere; gives its result, or the state that it ended in when that says more. */
-export async function runAway(flow: FlowScope, task: TaskScope, where: Elsewhere): Promise<unknown> {
-  const { env, session } = flow
-  const { args, body, name, tags } = task
+/** What a body came to that ran elsewhere, as it is to be reported: it went through the form in which it is stored. */
+export class Away {
+  readonly outcome: BodyOutcome
+
+  constructor(outcome: BodyOutcome) {
+    this.outcome = outcome
+  }
+}
+
+/** Runs one attempt elsewhere. @throws `CrashedRun` when whoever ran it was lost too often, or could not begin */
+export async function runAway(flow: FlowScope, task: TaskScope, where: Elsewhere): Promise<Away> {
+  const { args, body, id, name, tags } = task
   const { silenceMs = null, timeoutMs } = task.task.compiled(0)
   const { attempt, failures, idempotencyKey, signal } = body
   const order: BodyOrder = {
     args,
-    tags,
-    run: { name, attempt, failures, idempotencyKey }, // (Z2)
+    task: { id, name, attempt, failures, idempotencyKey, tags },
+    flow: { name: flow.flow.name, version: flow.flow.version ?? null },
     logPrints: task.logPrints,
     timeoutMs,
     silenceMs,
   }
-  const settled = await untilAborted(
+  const outcome = await untilAborted(
     signal,
-    session.childState({
-      id: identify(scopeFor(name), bodyFlowName(task.task.name)), // (Z1)
+    flow.session.errand({
+      id,
+      attempt,
+      failures,
       flow: bodyFlowName(task.task.name),
-      name,
-      tags,
-      parameters: order,
-      policy: flowPolicyOf({}, env.settings),
+      parameters: refOf(order, 'arguments'),
       queue: await queueOf(task.task.name, where),
     }),
   )
-  const state: State = stateOfSettled(settled, env.deps.clock.now())
-  if (state.isCrashed()) throw new CrashedRun(state.message)
-  return state.isCompleted() && state.name === 'Completed' ? state.data : state
+  if (outcome.is === 'crashed') throw new CrashedRun(outcome.message)
+  return new Away(outcome)
+}
+
+/** What its body returned, when nothing else is to be said of it. */
+export function returnedBy({ outcome }: Away): { readonly value: unknown } | undefined {
+  if (outcome.is !== 'completed' || outcome.name !== undefined || outcome.message !== undefined)
+    return undefined
+  const { result } = outcome
+  return { value: result !== undefined && 'v' in result ? decodeJson(result.v) : undefined }
 }
 
 /** The host of a run that is over answers nothing any more: the body is told by its signal. */

@@ -3,7 +3,7 @@
 import { CallboardError } from '../core/index.ts'
 import { checkFlowOptions, type FlowOptions } from './flow-options.ts'
 import { nameFor } from './names.ts'
-import type { AnyFunction } from './task-definition.ts'
+import type { AnyFunction, TaskDefinition } from './task-definition.ts'
 import { fileVersion } from './version.ts'
 
 export interface FlowDefinition {
@@ -17,6 +17,8 @@ export interface FlowDefinition {
   readonly file?: string | undefined
   /** Made of a task that was called outside of a flow: what it calls is all there is to the run. */
   readonly ofTask?: true
+  /** Not a flow at all: the body of this task, whose run is elsewhere. */
+  readonly body?: TaskDefinition
 }
 
 /** @throws CB_E_DEFINITION_INVALID, CB_E_OPTION_UNKNOWN, CB_E_OPTION_INVALID */

@@ -30,10 +30,12 @@ import { validate } from './schema.ts'
 import { type FlowScope, type Scope, scopes } from './scope.ts'
 import { Skip } from './skip.ts'
 import { CancelledRun, State } from './state.ts'
+import { bodyProgram } from './task-body.ts'
 import { concurrent, Gate } from './task-runner.ts'
 
 /** A flow as the inline runner takes it; what one execution of it says goes to `keeper`. */
 export function inlineFlow(flow: FlowDefinition, env: Environment, keeper: LineSink): InlineFlow {
+  if (flow.body !== undefined) return bodyProgram(flow, flow.body, env, keeper)
   return {
     program: (session, parameters) => new FlowExecution(flow, env, session, parameters, keeper).run(),
     retry: retryPolicyOf(flow.options),

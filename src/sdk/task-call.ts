@@ -8,6 +8,7 @@
 
 import type { BodyContext, BodyOutcome, Settled, TaskOptions as TaskRunOptions } from '../actors/index.ts'
 import { encodeToJson, encodeValue, formatDuration } from '../core/index.ts'
+import { Away, returnedBy, runAway } from './away.ts'
 import { type CacheLookup, lookUp } from './caching/index.ts'
 import { fingerprint } from './fingerprint.ts'
 import { listOf } from './hooks.ts'
@@ -22,7 +23,6 @@ import { type FlowScope, type Scope, scopes, type TaskScope } from './scope.ts'
 import { Skip } from './skip.ts'
 import { State } from './state.ts'
 import type { TaskDefinition } from './task-definition.ts'
-import type { BodyOrder } from './task-flows.ts'
 import { TaskHooks } from './task-hooks.ts'
 import type { CompiledTask } from './task-options.ts'
 import type { Elsewhere, Gate } from './task-runner.ts'
@@ -42,8 +42,6 @@ export interface TaskCallInput {
   readonly wish?: TaskRunOptions['wish']
   /** Its body runs in this process, whatever its options say. */
   readonly here?: boolean
-  /** Of the task run that this is the body of; by default the one that is made of this call. */
-  readonly run?: BodyOrder['run']
   /** Hears what a generator yields, as it does. */
   readonly yielded?: ((value: unknown) => Promise<void>) | undefined
 }
@@ -210,7 +208,7 @@ class Call {
       name: this.#name,
       task: this.#task,
       args: this.#resolved.args,
-      body: this.#seen(context),
+      body: context,
       lines: this.#lines,
       logPrints: options.logPrints ?? outer.logPrints,
       tags: options.tags ?? NO_TAGS,
@@ -229,7 +227,8 @@ class Call {
     if (!this.#hooks.areNone) await this.#hooks.begins(task, this.#flow.env.deps.clock.now())
     try {
       const value = await this.#value(task)
-      if (value instanceof State || value === undefined || isPlain(options)) return value
+      if (value instanceof State || value instanceof Away || value === undefined || isPlain(options))
+        return value
       if (options.persistResult === false) this.#live = { value }
       return new State({
         type: 'COMPLETED',
@@ -246,25 +245,14 @@ class Call {
   async #value(task: TaskScope): Promise<unknown> {
     const { fn, isGenerator } = this.#task
     if (this.#elsewhere !== undefined) {
-      const { runAway } = await import('./away.ts')
-      const returned = await runAway(this.#flow, task, this.#elsewhere)
-      return isGenerator && Array.isArray(returned) ? this.#collect(returned) : returned
+      const away = await runAway(this.#flow, task, this.#elsewhere)
+      if (!isGenerator && isPlain(this.#task.options)) return away
+      const returned = returnedBy(away)
+      if (returned === undefined) return away
+      return isGenerator ? this.#collect(returned.value as unknown[]) : returned.value
     }
     const returned = Reflect.apply(fn, undefined, this.#resolved.args as never[])
     return isGenerator ? this.#collect(returned) : returned
-  }
-
-  /** A body that belongs to a task run elsewhere sees that one. */
-  #seen(context: BodyContext): BodyContext {
-    const { run } = this.#input
-    if (run === undefined) return context
-    return {
-      ...run,
-      get signal() {
-        return context.signal
-      },
-      beat: () => context.beat(),
-    }
   }
 
   async #collect(generator: AsyncIterable<unknown> | Iterable<unknown>): Promise<unknown[]> {
@@ -279,6 +267,7 @@ class Call {
   #interpret(returned: unknown): BodyOutcome | undefined {
     if (PLAIN_TYPES.has(typeof returned)) return undefined
     if (returned instanceof State) return outcomeOf(returned)
+    if (returned instanceof Away) return returned.outcome
     const { ref, problem } = encodeResult(returned)
     if (problem === undefined) return { is: 'completed', result: ref }
     if (this.#results.persistResult === true) return undefined

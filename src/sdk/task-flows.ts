@@ -1,6 +1,7 @@
 /**
- * The flows that tasks are run by when there is no flow of the user's around them: `task:<name>` is a task as a run of its
- * own; `task-body:<name>` is one attempt of a task whose run is elsewhere. Whoever has the task has both.
+ * What tasks are run by when there is no flow of the user's around them: `task:<name>` is the flow of a task that is a run of
+ * its own; `task-body:<name>` is no run, but what a runner knows the body of a task by whose run is elsewhere. Whoever has the
+ * task has both.
  */
 
 import type { FlowDefinition } from './flow-definition.ts'
@@ -9,26 +10,10 @@ import { parts } from './parts.ts'
 import { definedFlow, taskNamed } from './registry.ts'
 import { scopeFor } from './scope.ts'
 import { State } from './state.ts'
-import { defineTask, type TaskDefinition } from './task-definition.ts'
+import type { TaskDefinition } from './task-definition.ts'
 
 const WHOLE = 'task:'
 const BODY = 'task-body:'
-
-/** What the worker that runs a body is told by the run that the task run belongs to. */
-export interface BodyOrder {
-  readonly args: readonly unknown[]
-  /** Of the task run: what its body sees of itself is the same wherever it runs. */
-  readonly run: {
-    readonly name: string
-    readonly attempt: number
-    readonly failures: number
-    readonly idempotencyKey: string
-  }
-  readonly tags: readonly string[]
-  readonly logPrints: boolean
-  readonly timeoutMs: number | null
-  readonly silenceMs: number | null
-}
 
 export function bodyFlowName(task: string): string {
   return `${BODY}${task}`
@@ -50,38 +35,10 @@ export function wholeFlow(task: TaskDefinition): FlowDefinition {
   }
 }
 
-/** One attempt of its body; retries, caches, limits and hooks are the task run's. */
-function bodyFlow({ fn, name }: TaskDefinition): FlowDefinition {
-  return {
-    kind: 'flow',
-    name: bodyFlowName(name),
-    options: {},
-    version: undefined,
-    fn: async ({ args, run, ...order }: BodyOrder): Promise<State> => {
-      const scope = scopeFor(name)
-      const { logPrints, silenceMs, tags, timeoutMs } = order
-      const body = defineTask(fn, {
-        name,
-        logPrints,
-        tags,
-        retries: 0,
-        runName: () => run.name,
-        ...(timeoutMs === null ? {} : { timeoutSeconds: timeoutMs / 1_000 }),
-        ...(silenceMs === null ? {} : { heartbeatSeconds: silenceMs / 1_000 }),
-      })
-      const state = await parts().callTask({
-        scope,
-        task: body,
-        args,
-        id: identify(scope, name),
-        waitFor: [],
-        here: true,
-        run,
-      })
-      return asOwn(state)
-    },
-    ofTask: true,
-  }
+/** Its body alone, for attempts of task runs that are elsewhere (`task-body.ts`). */
+function bodyFlow(task: TaskDefinition): FlowDefinition {
+  const name = bodyFlowName(task.name)
+  return { kind: 'flow', name, fn: task.fn, options: {}, version: undefined, ofTask: true, body: task }
 }
 
 /** The run ends as its task did: with its name, its message and what it failed with. */

@@ -123,6 +123,13 @@ const CALLS: { [K in keyof HostCalls]: (input: Fields) => boolean } = {
   'task.call': ({ id, task, policy }) => isText(id) && isText(task) && isPolicy(policy),
   'task.report': ({ id, attempt, outcome }) => isText(id) && isNumber(attempt) && isOutcome(outcome),
   'task.rollback': ({ id, message }) => isText(id) && orNot(isText, message),
+  'task.errand': ({ id, attempt, failures, flow, parameters, queue }) =>
+    isText(id) &&
+    isNumber(attempt) &&
+    isNumber(failures) &&
+    isText(flow) &&
+    isRef(parameters) &&
+    isText(queue),
   wait: ({ id, kind, forMs }) =>
     isText(id) && oneOf(['pause', 'suspend', 'sleep', 'signal'], kind) && orNull(isNumber, forMs),
   'child.start': ({ id, flow, parameters, policy, wait }) =>

@@ -19,8 +19,10 @@ export async function loadFlowOf(
   plan: Pick<CodePlan, 'path' | 'entrypoint'>,
 ): Promise<FlowDefinition> {
   const loaded = await loadFlow(plan)
-  if (deployment !== undefined || loaded.name === flow) return loaded
+  if (loaded.name === flow) return loaded
   const called = flowNamed(flow)
+  if (called?.body !== undefined) return called // of a task that it calls
+  if (deployment !== undefined) return loaded
   if (called !== undefined) return called
   throw loadError(
     `There is no flow ${quote(flow)} in what ${quote(plan.entrypoint)} loads. It was called as a subflow: import it there, not later.`,
