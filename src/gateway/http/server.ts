@@ -11,6 +11,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { type FastifyBaseLogger, type FastifyInstance, fastify, type RawServerDefault } from 'fastify'
 import { CallboardError, type Deps, mintId, quote } from '../../core/index.ts'
+import { refuseBroken } from './broken-requests.ts'
 import { acceptJson } from './json-body.ts'
 import { knownError, PROBLEM_TYPE, problemOf } from './problems.ts'
 import { compile } from './validation.ts'
@@ -44,6 +45,7 @@ export function createServer({ bodyLimit, deps, readWithinMs = READ_WITHIN_MS }:
     http: { connectionsCheckingInterval: readWithinMs / 2 },
     requestTimeout: readWithinMs,
     routerOptions: { maxParamLength: LONGEST_PARAM },
+    clientErrorHandler: (error, socket) => refuseBroken(error, socket, mintId(deps)),
     frameworkErrors: (error, { id }, { raw }) => {
       const problem = problemOf(knownError(error, bodyLimit))
       raw.writeHead(problem.status, { 'content-type': PROBLEM_TYPE })

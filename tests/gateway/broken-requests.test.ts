@@ -34,6 +34,30 @@ async function begin(text: string): Promise<{ readonly heard: Promise<string> }>
   return { heard }
 }
 
+/** The problem document that a bare answer holds. */
+function refusal(answer: string): unknown {
+  const [head = '', body = ''] = answer.split('\r\n\r\n')
+  expect(head).toContain('application/problem+json')
+  expect(head).toContain(`content-length: ${Buffer.byteLength(body)}`)
+  const problem = JSON.parse(body)
+  expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${problem.status} `))
+  return problem
+}
+
+describe('what never becomes a request', () => {
+  test.each([
+    ['is no HTTP', 'what is this\r\n\r\n', 400],
+    [
+      'has a head without an end',
+      `GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx-long: ${'x'.repeat(20_000)}\r\n\r\n`,
+      431,
+    ],
+  ])('because it %s is refused with a problem document', async (_, text, status) => {
+    const { heard } = await begin(text)
+    expect(refusal(await heard)).toMatchObject({ status, code: 'CB_E_REQUEST_INVALID' })
+  })
+})
+
 describe('a client that never finishes what it sends', () => {
   test.each([
     ['in the middle of its headers', 'GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: '],
@@ -43,7 +67,7 @@ describe('a client that never finishes what it sends', () => {
     ],
   ])('%s is told so and cut off', async (_, text) => {
     const { heard } = await begin(text)
-    expect(await heard).toMatch(/^HTTP\/1\.1 408 /)
+    expect(refusal(await heard)).toMatchObject({ status: 408, code: 'CB_E_REQUEST_INVALID' })
   })
 
   test('holds up nobody else, however many of them there are', async () => {
