@@ -8,6 +8,7 @@
  * (F3) Once begun it ends by `stop` only: whatever else ends a following is told of, and after a moment there is another.
  * (F4) What was there when following began is gathered into larger parts, because a transaction costs about as much as
  *      the runs it touches; what comes later is handed on at once. What is gathered is bounded, and lost with its following.
+ * (F5) What was handed on is kept a moment later, together with what came meanwhile: nobody who listens waits for that.
  */
 
 import type { Broker, Cursor, Entry, Following, Rev } from '../broker/index.ts'
@@ -19,6 +20,7 @@ import {
   type Service,
   service,
   sleep,
+  type Timer,
 } from '../core/index.ts'
 import type { ReadModel } from './read-model/index.ts'
 
@@ -48,6 +50,9 @@ interface Waiter {
 const GATHERED_ENTRIES = 2_048
 const GATHERED_BATCHES = 24
 
+/** (F5) Milliseconds. */
+const KEPT_AFTER_MS = 10
+
 /** Between two followings, at first and at most. Milliseconds. */
 const AGAIN_AFTER_MS = 100
 const LONGEST_PAUSE_MS = 5_000
@@ -59,6 +64,9 @@ export function createFeed(broker: Pick<Broker, 'log'>, model: ReadModel, deps: 
   let position = model.cursor
   let status: FeedStatus = { is: 'catching-up' }
   let running: Promise<void> | undefined
+  let keeping: Timer | undefined
+  /** Ends the present following. */
+  let giveUp: (error: unknown) => void = () => {}
   let gathered: (readonly Entry[])[] = []
   const begun = Promise.withResolvers<void>()
 
@@ -84,6 +92,17 @@ export function createFeed(broker: Pick<Broker, 'log'>, model: ReadModel, deps: 
     for (const listener of listeners) tell(listener, entries) // (F1)
     if (waiters.size > 0) for (const { rev, subject } of entries) arrived(subject, rev)
     begun.resolve()
+    if (status.is !== 'live') model.commit()
+    else keeping ??= deps.clock.setTimer(KEPT_AFTER_MS, keep, { ref: false }) // (F5)
+  }
+
+  function keep(): void {
+    keeping = undefined
+    try {
+      model.commit()
+    } catch (error) {
+      giveUp(error)
+    }
   }
 
   function tell(listener: (entries: readonly Entry[]) => void, entries: readonly Entry[]): void {
@@ -107,12 +126,17 @@ export function createFeed(broker: Pick<Broker, 'log'>, model: ReadModel, deps: 
     position ??= empty // unless the first entries have said
     const stop = () => void following.stop()
     stopping.signal.addEventListener('abort', stop, { once: true })
+    const over = Promise.withResolvers<never>()
+    giveUp = over.reject
     try {
       if (stopping.signal.aborted) stop()
-      await Promise.all([following.ended, live(following)])
+      await Promise.race([Promise.all([following.ended, live(following)]), over.promise])
     } finally {
       stopping.signal.removeEventListener('abort', stop)
       await following.stop()
+      keeping?.cancel()
+      keeping = undefined
+      model.commit()
     }
   }
 

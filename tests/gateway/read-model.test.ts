@@ -1,5 +1,6 @@
 /** The read model as a store: what survives what, and when it is made anew. */
 
+import { copyFileSync, mkdirSync } from 'node:fs'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -49,12 +50,32 @@ describe('a read model in a folder', () => {
     const log = new TestLog()
     const model = opened()
     const entry = log.create(RUN)
-    const broken = { ...log.create(runId(2)), cursor: Symbol('no text') as never }
+    const broken = { ...log.create(runId(2)), subject: Symbol('no text') as never }
     expect(() => model.apply([entry, broken])).toThrow()
     expect(model.runs.get(RUN)).toBeUndefined()
     expect(model.cursor).toBeUndefined()
     model.apply([entry])
-    expect(model.runs.get(RUN)?.id).toBe(RUN)
+    expect(() => model.apply([log.start(RUN), broken])).toThrow()
+    expect([model.runs.get(RUN)?.state.name, model.cursor]).toEqual(['Scheduled', entry.cursor])
+  })
+
+  test('is as of its last commit, rows and place, for whoever finds it after a crash', () => {
+    const log = new TestLog()
+    const model = opened()
+    const created = log.create(RUN)
+    model.apply([created])
+    model.commit()
+    model.apply([log.start(RUN)])
+    expect(model.runs.get(RUN)?.state.name).toBe('Running')
+    const crashed = join(folder, 'crashed')
+    mkdirSync(crashed)
+    for (const suffix of ['', '-wal']) {
+      const name = `read-model.sqlite${suffix}`
+      copyFileSync(join(folder, name), join(crashed, name))
+    }
+    const found = openModel(crashed)
+    expect([found.runs.get(RUN)?.state.name, found.cursor]).toEqual(['Scheduled', created.cursor])
+    close(found)
   })
 
   test('passes by what it has already', () => {

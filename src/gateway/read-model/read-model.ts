@@ -2,7 +2,8 @@
  * What the gateway knows of all runs, in tables of its own: made from the log, behind it by moments, and disposable.
  *
  * Invariants
- * (M1) Rows and the cursor they are as of are written in one transaction: after a crash it goes on exactly there.
+ * (M1) Rows and the cursor they are as of are written in one transaction: after a crash it goes on exactly there. What
+ *      was applied is read at once; it is kept with the next `commit`, so that a commit is nothing anybody waits for.
  * (M2) It is fed by one ordered following of the whole log, by whoever owns it; it reads no log itself.
  * (M3) Everything in it can be made again from the log, and is, when the tables are of another version or broker, or
  *      the broker does not know the cursor any more.
@@ -48,7 +49,7 @@ export class ReadModel {
     this.#place = store.place
     this.#logger = logger
     this.#parts = partsOf(store.db, logger)
-    this.#cursor = getMeta(store.db, 'cursor') as Cursor | undefined
+    this.#cursor = this.#keptCursor()
   }
 
   /** The entry that it has come to; undefined when it has seen none. */
@@ -81,23 +82,38 @@ export class ReadModel {
   apply(entries: readonly Entry[]): void {
     const last = entries.at(-1)
     if (last === undefined) return
-    const { projector, setCursor } = this.#parts
-    this.#db.exec('BEGIN')
+    const { projector, savepoint } = this.#parts
+    if (!this.#db.isTransaction) this.#db.exec('BEGIN')
+    savepoint.begin()
     try {
       for (const entry of entries) projector.apply(entry)
       projector.finish()
-      setCursor(last.cursor)
-      this.#db.exec('COMMIT')
+      savepoint.end()
     } catch (error) {
       projector.forget()
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      if (this.#db.isTransaction) savepoint.giveUp()
+      else this.#cursor = this.#keptCursor()
       throw error
     }
     this.#cursor = last.cursor
   }
 
+  /** Keeps what was applied. What cannot be kept is gone, and the cursor is as before it. (M1) */
+  commit(): void {
+    if (!this.#db.isTransaction) return
+    try {
+      if (this.#cursor !== undefined) this.#parts.setCursor(this.#cursor)
+      this.#db.exec('COMMIT')
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      this.#cursor = this.#keptCursor()
+      throw error
+    }
+  }
+
   /** Forgets everything, so that it can be made again from the start of the log. (M3) */
   reset(): void {
+    if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
     wipe(this.#db)
     this.#parts = partsOf(this.#db, this.#logger)
     this.#cursor = undefined
@@ -106,7 +122,16 @@ export class ReadModel {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    try {
+      this.commit()
+    } catch (error) {
+      this.#logger.warn({ error }, 'the newest of the read model could not be kept; it is read again')
+    }
     this.#db.close()
+  }
+
+  #keptCursor(): Cursor | undefined {
+    return getMeta(this.#db, 'cursor') as Cursor | undefined
   }
 }
 
@@ -115,10 +140,26 @@ type Parts = ReturnType<typeof partsOf>
 function partsOf(db: DatabaseSync, logger: Logger) {
   return {
     projector: new Projector(db, logger),
+    savepoint: savepointOf(db),
     setCursor: command(db, `INSERT OR REPLACE INTO meta (name, value) VALUES ('cursor', ?)`),
     runs: new RunQueries(db),
     tasks: new TaskQueries(db),
     lines: new LineQueries(db),
     events: new EventQueries(db),
+  }
+}
+
+/** Around a part of a transaction. */
+function savepointOf(db: DatabaseSync) {
+  const begin = command(db, 'SAVEPOINT entries')
+  const end = command(db, 'RELEASE entries')
+  const back = command(db, 'ROLLBACK TO entries')
+  return {
+    begin,
+    end,
+    giveUp() {
+      back()
+      end()
+    },
   }
 }
