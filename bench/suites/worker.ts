@@ -15,6 +15,7 @@ import { createWorker, type WorkerOptions } from '../../src/worker/index.ts'
 import type { Row, Target } from '../lib/results.ts'
 import type { Stand } from '../lib/stands.ts'
 import { median, quantile } from '../lib/stats.ts'
+import { measureTasksElsewhere } from './tasks-elsewhere.ts'
 
 const FIXTURES = join(fileURLToPath(new URL('../../', import.meta.url)), 'tests/worker/fixtures')
 /** A spare that has just been started is ready after this, also on a busy machine. */
@@ -43,6 +44,7 @@ const KINDS: readonly Kind[] = [
 ]
 
 export async function* measureWorker(stand: Stand, quick: boolean): AsyncGenerator<Row> {
+  yield* measureTasksElsewhere(stand, quick)
   const samples = quick ? 3 : 15
   const { broker, url } = stand
   const deps = systemDeps()
