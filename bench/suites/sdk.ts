@@ -6,6 +6,7 @@
 import { silentLogger, systemDeps } from '../../src/core/index.ts'
 import { createEngine, type Engine, useEngine } from '../../src/sdk/index.ts'
 import { flow, task } from '../../src/sdk/public.ts'
+import { type FirstRun, firstRun, isBuilt } from '../lib/first-run.ts'
 import { STEP_RESULT } from '../lib/floor-runs.ts'
 import type { Floor } from '../lib/floors.ts'
 import { peakMemory, resetPeak } from '../lib/memory.ts'
@@ -49,6 +50,7 @@ export async function* measureSdk(stand: Stand, quick: boolean): AsyncGenerator<
     for (let i = 0; i < size.times; i++) blocks.push(...(await walk(stand.floor, size.steps)))
     yield stepRow(blocks, stand)
     yield* mapRows(size.mapped)
+    if (isOfItsOwn(stand)) yield* firstRunRows(size.times)
   } finally {
     release()
     await engine.life.stop()
@@ -99,6 +101,32 @@ async function walk(floor: Floor | undefined, steps: number): Promise<Block[]> {
 }
 
 let walks = 0
+
+/** The store that a script has when it is told nothing. */
+function isOfItsOwn({ broker }: Stand): boolean {
+  const { driver, durability } = broker.capabilities
+  return driver === 'embedded' && durability === 'power'
+}
+
+async function* firstRunRows(times: number): AsyncGenerator<Row> {
+  const runs: FirstRun[] = []
+  for (let i = 0; i < 2 * times + 1; i++) runs.push(await firstRun())
+  const what = isBuilt ? 'the package as it is built' : 'from source: npm run build first'
+  yield {
+    workload: 'W6s import of the package',
+    unit: 'ms',
+    value: median(runs.map(({ importMs }) => importMs)),
+    target: { kind: 'most', atMost: 120 },
+    note: what,
+  }
+  yield {
+    workload: 'W6s new process, new store, first run',
+    unit: 'ms',
+    value: median(runs.map(({ allMs }) => allMs)),
+    target: { kind: 'most', atMost: 500 },
+    note: `${Math.round(median(runs.map(({ cpuMs }) => cpuMs)))} ms of processor; ${what}`,
+  }
+}
 
 function stepRow(blocks: readonly Block[], { broker, floor }: Stand): Row {
   const cpu = Math.round(median(blocks.map((block) => block.cpu)))
