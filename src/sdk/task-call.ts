@@ -246,7 +246,7 @@ class Call {
     const { fn, isGenerator } = this.#task
     if (this.#elsewhere !== undefined) {
       const away = await runAway(this.#flow, task, this.#elsewhere)
-      if (!isGenerator && isPlain(this.#task.options)) return away
+      if (!isGenerator && isPlain(this.#results)) return away
       const returned = returnedBy(away)
       if (returned === undefined) return away
       return isGenerator ? this.#collect(returned.value as unknown[]) : returned.value

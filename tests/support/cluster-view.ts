@@ -18,17 +18,21 @@ import {
   openCatalog,
 } from '../../src/catalog/index.ts'
 import {
+  type Deps,
   decodeJson,
   type JsonObject,
   mintId,
   optionsSource,
   resolveSettings,
+  type Settings,
+  type SettingsInput,
   systemDeps,
 } from '../../src/core/index.ts'
 
 export interface ClusterView extends AsyncDisposable {
   readonly broker: Broker
   readonly catalog: Catalog
+  readonly settings: Settings
   deploy(
     fields: Partial<Draft<Deployment>> & Pick<Draft<Deployment>, 'flow' | 'path' | 'entrypoint'>,
   ): Promise<void>
@@ -56,9 +60,18 @@ export interface Ended {
   readonly records: readonly RunRecord[]
 }
 
-export async function clusterView(url: string): Promise<ClusterView> {
-  const deps = systemDeps()
-  const { settings } = resolveSettings([optionsSource('options', { brokerUrl: url })], { home: '/nowhere' })
+export interface ClusterViewOptions {
+  readonly deps?: Deps
+  readonly settings?: SettingsInput
+}
+
+export async function clusterView(
+  url: string,
+  { deps = systemDeps(), settings: given = {} }: ClusterViewOptions = {},
+): Promise<ClusterView> {
+  const { settings } = resolveSettings([optionsSource('options', { brokerUrl: url, ...given })], {
+    home: '/nowhere',
+  })
   const broker = await openBroker(url, deps)
   await broker.start()
   const catalog = openCatalog(broker, deps)
@@ -72,6 +85,7 @@ export async function clusterView(url: string): Promise<ClusterView> {
   const view: ClusterView = {
     broker,
     catalog,
+    settings,
     async deploy(fields) {
       await catalog.deployments.put({
         ...{ name: 'test', tags: [], parameters: {}, pool: 'default', queue: 'default', paused: false },
@@ -127,6 +141,7 @@ export async function clusterView(url: string): Promise<ClusterView> {
   return view
 }
 
-function lastOf(records: readonly RunRecord[]) {
+/** Its last transition. */
+export function lastOf(records: readonly RunRecord[]) {
   return records.findLast((record) => record.k === 'flow' || record.k === 'created')
 }

@@ -1,58 +1,27 @@
 /** Workers in this process on a broker of their own, and an eye on every log. */
 
 import { join } from 'node:path'
-import {
-  createRun,
-  decodeEntry,
-  type FlowRecord,
-  type NewRun,
-  openRun,
-  type RunRecord,
-  type RunState,
-  refOf,
-  type Signal,
-  sendSignal,
-} from '../../src/actors/index.ts'
-import { type Broker, openBroker } from '../../src/broker/index.ts'
-import {
-  type Catalog,
-  createDeploymentRun,
-  type Deployment,
-  type Draft,
-  openCatalog,
-} from '../../src/catalog/index.ts'
-import {
-  type Deps,
-  type JsonObject,
-  type Logger,
-  mintId,
-  optionsSource,
-  resolveSettings,
-  type Settings,
-  type SettingsInput,
-  systemDeps,
-} from '../../src/core/index.ts'
+import { createRun, type FlowRecord, type NewRun, type RunRecord, refOf } from '../../src/actors/index.ts'
+import type { Deployment, Draft } from '../../src/catalog/index.ts'
+import { type Deps, type Logger, type SettingsInput, systemDeps } from '../../src/core/index.ts'
 import { createWorker, type Worker, type WorkerOptions } from '../../src/worker/index.ts'
+import { type ClusterView, clusterView, lastOf } from '../support/cluster-view.ts'
 
 const FIXTURES = join(import.meta.dirname, 'fixtures')
 
-export interface WorkerStage extends AsyncDisposable {
-  readonly broker: Broker
-  readonly catalog: Catalog
+/** What a stage has of the view on its broker. */
+type Seen = Pick<ClusterView, 'broker' | 'catalog' | 'settings' | 'signal' | 'start' | 'stateOf'>
+
+export interface WorkerStage extends Seen, AsyncDisposable {
   readonly deps: Deps
-  readonly settings: Settings
   /** What was logged, by level: `info: Worker 'x' started …`. */
   readonly logged: readonly string[]
   /** A worker that is started. It runs code inline unless told otherwise. */
   worker(options?: Partial<WorkerOptions>): Promise<Worker>
   /** A deployment `<flow>/test` of a flow of `fixtures/flows.ts`. */
   deploy(flow: string, fields?: Partial<Draft<Deployment>>): Promise<void>
-  /** A run of a deployment; gives its id. */
-  start(deployment: string, parameters?: JsonObject): Promise<string>
   /** A run without a deployment. */
   startBare(input: Pick<NewRun, 'flow'> & { readonly queue: string }): Promise<string>
-  signal(run: string, name: Signal['name']): Promise<string>
-  stateOf(run: string): Promise<RunState>
   /** Resolves with the run's records once its newest transition is into one of these states, by name. */
   until(run: string, ...names: readonly string[]): Promise<readonly RunRecord[]>
   /** Resolves with the result of a run that completes. */
@@ -62,26 +31,13 @@ export interface WorkerStage extends AsyncDisposable {
 export async function workerStage(given: SettingsInput = {}): Promise<WorkerStage> {
   const logged: string[] = []
   const deps = systemDeps(recorder(logged))
-  const { settings } = resolveSettings([optionsSource('options', { brokerUrl: 'memory:', ...given })], {
-    home: '/nowhere',
-  })
-  const broker = await openBroker('memory:', deps)
-  await broker.start()
-  const catalog = openCatalog(broker, deps)
-  const logs = new Map<string, RunRecord[]>()
-  const lookers = new Set<() => void>()
-  const following = await broker.log.follow({ partitions: 'all' }, 'start', (entries) => {
-    for (const entry of entries)
-      logs.set(entry.subject, [...(logs.get(entry.subject) ?? []), ...decodeEntry(entry)])
-    for (const look of lookers) look()
-  })
+  const view = await clusterView('memory:', { deps, settings: given })
+  const { broker, settings } = view
   const workers: Worker[] = []
 
   const stage: WorkerStage = {
-    broker,
-    catalog,
+    ...view,
     deps,
-    settings,
     logged,
     async worker(options = {}) {
       const worker = createWorker({ broker, deps, settings, infrastructure: 'inline', ...options })
@@ -89,17 +45,8 @@ export async function workerStage(given: SettingsInput = {}): Promise<WorkerStag
       await worker.start()
       return worker
     },
-    async deploy(flow, fields = {}) {
-      await catalog.deployments.put({
-        ...{ flow, name: 'test', tags: [], parameters: {}, path: FIXTURES, entrypoint: `flows.ts:${flow}` },
-        ...{ pool: 'default', queue: 'default', paused: false },
-        ...fields,
-      })
-    },
-    async start(deployment, parameters = {}) {
-      const request = { deployment, parameters, by: { channel: 'test' } }
-      return (await createDeploymentRun({ broker, catalog, deps, settings }, request)).run
-    },
+    deploy: (flow, fields = {}) =>
+      view.deploy({ flow, path: FIXTURES, entrypoint: `flows.ts:${flow}`, ...fields }),
     async startBare({ flow, queue }) {
       const { run } = await createRun(broker, deps, {
         flow,
@@ -113,27 +60,8 @@ export async function workerStage(given: SettingsInput = {}): Promise<WorkerStag
       })
       return run
     },
-    async signal(run, name) {
-      const sent = { name, key: mintId(deps), by: { channel: 'test' } }
-      return (await sendSignal(broker, deps, run, sent)).outcome
-    },
-    async stateOf(run) {
-      const state = await openRun(broker, deps, run)
-      if (state === undefined) throw new Error(`There is no run ${run}.`)
-      return state
-    },
     until: (run, ...names) =>
-      new Promise((resolve) => {
-        const look = () => {
-          const records = logs.get(run) ?? []
-          const last = records.findLast((record) => record.k === 'flow' || record.k === 'created')
-          if (last === undefined || !names.includes(last.s.split('.')[1] ?? '')) return
-          lookers.delete(look)
-          resolve(records)
-        }
-        lookers.add(look)
-        look()
-      }),
+      view.until(run, (records) => names.includes(lastOf(records)?.s.split('.')[1] ?? '')),
     async result(run) {
       const records = await stage.until(run, 'Completed', 'Failed', 'Crashed', 'Cancelled')
       const { flow, result } = await stage.stateOf(run)
@@ -142,8 +70,7 @@ export async function workerStage(given: SettingsInput = {}): Promise<WorkerStag
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(workers.map((worker) => worker.stop()))
-      await following.stop()
-      await broker.stop()
+      await view[Symbol.asyncDispose]()
     },
   }
   return stage
