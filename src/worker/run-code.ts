@@ -54,7 +54,7 @@ export class CodeFinder {
     const deployment = await this.#untilAnswered(() => this.#deploymentOf(start))
     const pool = this.#options.pool()
     const own = deployment.infrastructure
-    const { path, entrypoint, graceSeconds } = deployment
+    const { path, entrypoint } = deployment
     const memoryMb = own?.memoryMb ?? pool?.infrastructure?.memoryMb
     return {
       kind: own?.type ?? this.#options.infrastructure ?? pool?.infrastructure?.type ?? 'process',
@@ -63,7 +63,6 @@ export class CodeFinder {
         entrypoint,
         env: { ...pool?.infrastructure?.env, ...own?.env },
         ...(memoryMb === undefined ? {} : { memoryMb }),
-        ...(graceSeconds === undefined ? {} : { graceMs: Math.round(graceSeconds * 1_000) }),
       },
     }
   }

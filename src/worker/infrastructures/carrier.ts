@@ -23,8 +23,6 @@ export interface CodePlan {
   readonly env?: Readonly<Record<string, string>>
   /** The most that the code's JavaScript heap may take, MiB. Default: what Node takes. */
   readonly memoryMb?: number
-  /** How long it may take to stop by itself, ms: what its runs are created with. */
-  readonly graceMs?: number
 }
 
 /** Finds the code of a run. What it throws ends the run Crashed. */
