@@ -87,6 +87,18 @@ describe('a run', () => {
     expect(await gateway.get(`${RUNS}/counts`)).toEqual({ SCHEDULED: 1 })
   })
 
+  test('is not looked for in a state that is a slip: the answer says which states there are', async () => {
+    await start()
+    for (const path of [RUNS, `${RUNS}/counts`, '/api/v1/task-runs'])
+      for (const slip of ['RUNING', 'running', 'Canceled', 'CRASHD']) {
+        const { body, status } = await gateway.ask<Problem>('GET', `${path}?state=${slip}`)
+        expect([status, body.code], `${path} ${slip}`).toEqual([400, 'CB_E_REQUEST_INVALID'])
+        expect(body.detail).toContain('AwaitingRecovery')
+      }
+    const { items } = await gateway.get<Page<FlowRun>>(`${RUNS}?state=Wise&state=RUNNING`)
+    expect(items).toEqual([])
+  })
+
   test('is the same run for the same idempotency key', async () => {
     const body = { deployment: 'weather/prod', idempotencyKey: 'once' }
     const first = await gateway.ask<FlowRun>('POST', RUNS, { body })

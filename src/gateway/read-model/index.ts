@@ -5,7 +5,7 @@
 
 export { eventsOf, type Happening } from './events.ts'
 export { runFromLog } from './from-log.ts'
-export { afterPlace, PER_PAGE, pageUpTo, type VisibleRuns } from './queries/index.ts'
+export { afterPlace, listOf, PER_PAGE, pageUpTo, type VisibleRuns } from './queries/index.ts'
 export { ReadModel, type ReadModelFigures, type ReadModelOptions } from './read-model.ts'
 export { iso } from './states.ts'
 export { IN_MEMORY } from './store.ts'

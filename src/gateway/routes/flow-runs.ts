@@ -24,6 +24,7 @@ import { CallboardError } from '../../core/index.ts'
 import { invalid, type Server } from '../http/index.ts'
 import { markText } from '../own-writes.ts'
 import { runFromLog } from '../read-model/index.ts'
+import { demandStates } from './asked-states.ts'
 import {
   about,
   answers,
@@ -72,6 +73,7 @@ export function addFlowRuns(server: Server, context: Context): void {
     },
     async (request) => {
       const { cursor, limit, sort, ...asked } = request.query
+      demandStates(model, asked.state)
       const filter = visible(principalOf(request), asked)
       if (filter === undefined) return { items: [] }
       return model.runs.list({
@@ -118,6 +120,7 @@ export function addFlowRuns(server: Server, context: Context): void {
       },
     },
     async (request) => {
+      demandStates(model, request.query.state)
       const filter = visible(principalOf(request), request.query)
       return filter === undefined ? {} : model.runs.counts(filter)
     },
@@ -197,7 +200,10 @@ export function addFlowRuns(server: Server, context: Context): void {
         response: answersPage(TaskRun),
       },
     },
-    async (request) => model.tasks.list({ ...request.query, run: known(request) }),
+    async (request) => {
+      demandStates(model, request.query.state)
+      return model.tasks.list({ ...request.query, run: known(request) })
+    },
   )
 
   server.get(

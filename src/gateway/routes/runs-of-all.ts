@@ -19,6 +19,7 @@ import {
 } from '../../api/index.ts'
 import type { Server } from '../http/index.ts'
 import { partsOfTaskRunId } from '../read-model/index.ts'
+import { demandStates } from './asked-states.ts'
 import {
   about,
   answers,
@@ -44,6 +45,7 @@ export function addTaskRuns(server: Server, context: Context): void {
     { schema: { ...about(tag, 'Task runs'), querystring: TaskRunQuery, response: answersPage(TaskRun) } },
     async (request) => {
       demandSightOfAny(context, request, request.query.run)
+      demandStates(model, request.query.state)
       return model.tasks.list(request.query)
     },
   )

@@ -17,6 +17,7 @@ import { CallboardError, messageOf, mintId } from '../../core/index.ts'
 import type { Asker } from '../commands.ts'
 import { PROBLEM_TYPE, problemOf, type Server } from '../http/index.ts'
 import { markText } from '../own-writes.ts'
+import { demandStates } from './asked-states.ts'
 import { about, answers, askerOf, type Context, visible } from './context.ts'
 
 const TAG = 'flow-runs'
@@ -131,6 +132,7 @@ async function bulk(
   asker: Asker,
 ): Promise<BulkAnswer> {
   await writes.settled()
+  demandStates(model, asked.state)
   const filter = visible(asker.principal, asked)
   const found = filter === undefined ? [] : model.runs.ids(filter, MOST_RUNS + 1, after)
   const told: BulkAnswer = {

@@ -2,6 +2,6 @@
 
 export { EventQueries } from './events.ts'
 export { LineQueries } from './lines.ts'
-export { afterPlace, PER_PAGE, pageUpTo } from './paging.ts'
+export { afterPlace, listOf, PER_PAGE, pageUpTo } from './paging.ts'
 export { RunQueries, type VisibleRuns } from './runs.ts'
 export { TaskQueries } from './tasks.ts'
