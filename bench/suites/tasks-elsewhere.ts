@@ -24,6 +24,7 @@ export async function* measureTasksElsewhere({ url }: Stand, quick: boolean): As
   const flow = begin('flow', quick ? '2000' : '10000')
   const [figures] = (await once(flow, 'message')) as [AwayFigures]
   await Promise.all([once(flow, 'exit'), ...servers.map(stop)])
+  const isNats = url.startsWith('nats:') // what was promised was promised of it
   const { floorPerSecond, floorTimes, perSecond, times } = figures
   yield {
     workload: 'W10 tasks over two other processes',
@@ -31,7 +32,7 @@ export async function* measureTasksElsewhere({ url }: Stand, quick: boolean): As
     value: perSecond,
     floor: { name: 'item, request, ack', value: floorPerSecond },
     ratio: perSecond / floorPerSecond,
-    target: { kind: 'rate', atLeast: 2_000 },
+    ...(isNats ? { target: { kind: 'rate', atLeast: 2_000 } } : {}),
   }
   yield {
     workload: 'W10 one task in another process',
@@ -40,7 +41,7 @@ export async function* measureTasksElsewhere({ url }: Stand, quick: boolean): As
     p99: quantile(times, 0.99),
     floor: { name: 'item, request', value: median(floorTimes) },
     ratio: median(times) / median(floorTimes),
-    target: { kind: 'most', atMost: 5 },
+    ...(isNats ? { target: { kind: 'most', atMost: 5 } } : {}),
   }
 }
 
