@@ -40,6 +40,8 @@ const SIZES: Readonly<Record<'full' | 'quick', Size>> = {
 }
 
 const LINES_PER_ENTRY = 100
+/** With fewer, what they take of the memory is lost in what the process takes anyway. */
+const MANY = 1_000
 const TARGETS: ReadonlyMap<number, Target> = new Map([[100, { kind: 'most', atMost: 5 }]])
 
 const deps = systemDeps()
@@ -61,7 +63,9 @@ export async function* measureLive(stand: Stand, quick: boolean): AsyncGenerator
 
 async function toCrowd(broker: Broker, gateway: Gateway, sockets: number, samples: number): Promise<Row> {
   const run = await aRun(broker)
+  const before = process.memoryUsage.rss()
   const audience = await openAudience({ ...liveOf(gateway, run.id), sockets })
+  const perSocket = (process.memoryUsage.rss() - before) / sockets
   const spans: number[] = []
   for (let n = 0; n < samples; n++) {
     const mark = `m${n}`
@@ -77,6 +81,7 @@ async function toCrowd(broker: Broker, gateway: Gateway, sockets: number, sample
     p99: quantile(spans, 0.99),
     floor: { name: 'bare WebSocket server, no log', value: floor },
     ratio: median(spans) / floor,
+    ...(sockets < MANY ? {} : { note: `${Math.round(perSocket / 1024)} kB of memory for each socket` }),
     ...(target === undefined ? {} : { target }),
   }
 }
