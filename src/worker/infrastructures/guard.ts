@@ -58,9 +58,14 @@ export class Guard {
     guard.on('exit', () => {
       if (this.#process !== guard || guard.pid === undefined) return
       this.#deps.logger.warn({}, 'the guard of child processes has died; another one is started')
-      this.#again = this.#deps.clock.setTimer(AGAIN_MS, () => this.#start(), { ref: false }) // (D2)
+      this.#again = this.#deps.clock.setTimer(AGAIN_MS, () => this.#replace(), { ref: false }) // (D2)
     })
     for (const group of this.#groups) this.#tell(`+${group}`)
+  }
+
+  #replace(): void {
+    this.#start()
+    this.#deps.logger.info({}, 'another guard of child processes is in its place')
   }
 
   #stop(): Promise<void> {

@@ -1,7 +1,6 @@
 /** Child processes as a whole: spares, their guard, the death of their worker. */
 
 import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
@@ -73,15 +72,15 @@ async function doomedWorker() {
   const worker = spawn(process.execPath, [join(FIXTURES, 'doomed-worker.ts')], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
-  const said = once(createInterface({ input: worker.stdout }), 'line')
-  const ended = once(worker, 'exit').then(() => ['nothing, and ended'])
-  const [line] = await Promise.race([said, ended])
+  const lines = createInterface({ input: worker.stdout })[Symbol.asyncIterator]()
+  const { value: line = 'nothing, and ended' } = await lines.next()
   const [, child, code] = /child (\d+) of (\d+)/.exec(line) ?? []
   expect(code, `the worker said: ${line}`).toBeDefined()
   return {
     pid: worker.pid ?? 0,
     code: Number(code),
     child: Number(child),
+    guarded: async () => expect(await lines.next()).toEqual({ done: false, value: 'guarded' }),
     kill: () => worker.kill('SIGKILL'),
     [Symbol.dispose]: () => void worker.kill('SIGKILL'),
   }
@@ -112,11 +111,12 @@ describe('a worker that is killed', PATIENCE, () => {
 describe('the guard', PATIENCE, () => {
   test('is replaced when it dies, and the new one knows what runs', async () => {
     using worker = await doomedWorker()
-    const [guard = 0] = await programsOf(worker.pid, 'guard')
-    process.kill(guard, 'SIGKILL')
-    await untilGone(guard)
-    let next: readonly number[] = []
-    while (next.length === 0) next = await programsOf(worker.pid, 'guard')
+    const guards = await programsOf(worker.pid, 'guard')
+    expect(guards).toHaveLength(1)
+    for (const guard of guards) process.kill(guard, 'SIGKILL')
+    await worker.guarded()
+    const next = await programsOf(worker.pid, 'guard')
+    expect(next).toHaveLength(1)
     worker.kill()
     for (const each of [worker.code, ...next]) await untilGone(each)
   })
