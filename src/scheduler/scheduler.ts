@@ -266,6 +266,7 @@ class Parts {
     })
     this.#keeper = keeper
     keeper.start().catch((error) => {
+      if (this.#keeper !== keeper) return // it was stopped meanwhile
       this.#deps.logger.error(
         { error },
         'the keeper of slots could not begin; partition 0 is given to somebody else',

@@ -375,6 +375,18 @@ describe('a take-over', () => {
     await stage.drive(two.stop())
   })
 
+  test('can be called off at any moment without anything to complain of', async () => {
+    for (let steps = 0; steps < 400; steps += 3) {
+      const machine = await stage.machine(`hasty-${steps}`)
+      const hasty = createScheduler(machine.broker, machine.deps, { id: `hasty-${steps}` })
+      await stage.drive(hasty.start())
+      for (let step = 0; step < steps && !isHolding(hasty); step++) await stage.clock.step()
+      for (let step = 0; step < steps % 20; step++) await stage.clock.step()
+      await stage.drive(hasty.stop())
+      expect(machine.lines.filter(({ level }) => level === 'error')).toEqual([])
+    }
+  })
+
   test('happens again and again without losing or doubling anything', async () => {
     const due = stage.clock.now() + 45_000
     const runs: string[] = []
