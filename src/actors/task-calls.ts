@@ -175,7 +175,7 @@ export class TaskCalls {
   proceed(): void {
     for (const open of this.#open.values()) {
       if (open.phase === 'ready') this.#start(open)
-      else if (open.ahead !== undefined) this.#catchUp(open)
+      else if (open.ahead !== undefined) this.#submitStart(open) // (K3)
     }
   }
 
@@ -275,17 +275,17 @@ export class TaskCalls {
       if (isAccepted) this.#run(open)
       else this.#enter(open, 'ready')
     } else if (isAccepted) {
-      open.ahead = undefined
+      this.#caughtUp(open)
     } else if (open.phase === 'running' || open.phase === 'reporting') {
       open.ahead ??= {} // (K3)
     }
   }
 
-  /** (K3) The START is tried again; with it, what the body has said meanwhile. */
-  #catchUp(open: Open): void {
+  /** (K3) The START that the body was ahead of is accepted; with it, what the body has said meanwhile. */
+  #caughtUp(open: Open): void {
     const report = open.ahead?.report
-    this.#submitStart(open)
-    if (open.ahead === undefined && report !== undefined)
+    open.ahead = undefined
+    if (report !== undefined)
       this.#submitReport(open, this.#task(open)?.snapshot.context.runCount ?? 0, report)
   }
 
@@ -296,12 +296,19 @@ export class TaskCalls {
     }
     const { id } = open.call
     const judge = judgeTask(id, event)
+    const isMeant = (state: RunState) => runCountOf(state, id) === attempt
+    let wasMeant = true
     this.#log.submit({
-      judge: (state) => (runCountOf(state, id) === attempt ? judge(state) : { is: 'ignored' }), // (K4)
+      judge: (state) => {
+        wasMeant = isMeant(state)
+        return wasMeant ? judge(state) : { is: 'ignored' } // (K4)
+      },
       patient: true,
       settled: ({ outcome }) => {
         if (outcome === 'applied') return
         if (open.ahead !== undefined) open.ahead.report = event
+        else if (!wasMeant && open.phase === 'reporting' && isMeant(this.#log.state))
+          this.#submitReport(open, attempt, event) // its START was accepted between its judgement and its answer
         else this.#reportRefused(open)
       },
       failed: (error) => {

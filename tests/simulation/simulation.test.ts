@@ -26,7 +26,36 @@ const STORMY = Array.from({ length: 200 }, (_, i) => scenarioOf(i + 1)).find(
   ({ mishaps, faultRate }) => faultRate > 0 && mishaps.some(({ kind }) => kind === 'crash'),
 )
 
+/** What once went wrong, cut down to what mattered. */
+const LESSONS: Readonly<Record<string, Scenario>> = {
+  'a partition is taken over again while its old following still hands out': {
+    seed: 108_440,
+    machines: 1,
+    runs: [
+      { program: 'chain', atMs: 998, cuesAtMs: [] },
+      { program: 'flowRetry', atMs: 282, cuesAtMs: [] },
+    ],
+    mishaps: [{ kind: 'freeze', atStep: 36, machine: 0, forMs: 22_995 }],
+    faultRate: 0.02,
+  },
+  'a body ends ahead of its start, which a pause had refused, and the resume is only read': {
+    seed: 2_005_965,
+    machines: 1,
+    runs: [
+      { program: 'recorded', atMs: 50, cuesAtMs: [] },
+      { program: 'held', atMs: 388, cuesAtMs: [1_832, 2_664] },
+    ],
+    mishaps: [{ kind: 'cut', atStep: 67, machine: 0, forMs: 5_426 }],
+    faultRate: 0,
+  },
+  'the same, among other runs': scenarioOf(2_012_409),
+}
+
 describe('a simulation', () => {
+  test.each(Object.entries(LESSONS))('comes to a right end when %s', async (_, scenario) => {
+    expect((await simulate(scenario)).violations).toEqual([])
+  })
+
   test('brings every program to its right end when nothing goes wrong', async () => {
     const { violations, history } = await simulate(CALM)
     expect(violations).toEqual([])
