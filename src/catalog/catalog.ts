@@ -75,11 +75,5 @@ export function blockId({ type, name }: Pick<kinds.Block, 'type' | 'name'>): str
   return `${type}/${name}`
 }
 
-/** The broker's queue behind a work queue: one token, readable where the names allow it. */
-export function brokerQueue({ pool, name }: Pick<kinds.WorkQueue, 'pool' | 'name'>): string {
-  const isPlain = !pool.includes('__') && !name.includes('__')
-  return Collection.keyOf(isPlain ? `${pool}__${name}` : queueId({ pool, name }))
-}
-
 export const DEFAULT_POOL = 'default'
 export const DEFAULT_QUEUE = 'default'

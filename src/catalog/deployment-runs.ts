@@ -20,7 +20,8 @@ import {
   runName,
   type Settings,
 } from '../core/index.ts'
-import { brokerQueue, type Catalog, deploymentId } from './catalog.ts'
+import { brokerQueue } from './broker-queue.ts'
+import { type Catalog, deploymentId } from './catalog.ts'
 import type { Deployment } from './definitions.ts'
 
 /** What holds for deployments that say nothing of their own. */

@@ -4,9 +4,9 @@
  * Imports core, the broker port and the actors.
  */
 
+export { brokerQueue, queuePrefix } from './broker-queue.ts'
 export {
   blockId,
-  brokerQueue,
   type Catalog,
   DEFAULT_POOL,
   DEFAULT_QUEUE,

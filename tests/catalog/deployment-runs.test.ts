@@ -149,16 +149,3 @@ describe('a run of a flow', () => {
     })
   })
 })
-
-test('work queues of any names have queues of their own at the broker', () => {
-  const names = [
-    { pool: 'a', name: 'b__c' },
-    { pool: 'a__b', name: 'c' },
-    { pool: 'a', name: 'b' },
-    { pool: 'a.b', name: 'c' },
-    { pool: 'a', name: 'b.c' },
-  ]
-  const queues = names.map(brokerQueue)
-  expect(new Set(queues).size).toBe(names.length)
-  for (const queue of queues) expect(queue).toMatch(/^[A-Za-z0-9_-]{1,64}$/)
-})

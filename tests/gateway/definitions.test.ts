@@ -191,12 +191,6 @@ describe('a concurrency limit', () => {
 })
 
 describe('an API key', () => {
-  test('is bound to no pool whose runs could not be told by their queue', async () => {
-    const body = { name: 'ci', scopes: ['read'], only: { pool: 'gpu__large' } }
-    const { body: problem, status } = await gateway.ask<Problem>('POST', `${V1}/api-keys`, { body })
-    expect([status, problem.errors?.[0]?.path]).toEqual([400, 'only.pool'])
-  })
-
   test('is shown once; only its hash is kept, and nobody is shown that', async () => {
     const made = await gateway.ask<NewApiKey>('POST', `${V1}/api-keys`, {
       body: { name: 'ci', scopes: ['read'], expiresAt: '2031-01-01T00:00:00.000Z' },

@@ -140,6 +140,27 @@ describe('a key', () => {
     expect(counts.body).toEqual({})
   })
 
+  test('of a pool sees its runs, whatever the pool is called, and none of a pool called alike', async () => {
+    const runs: Record<string, string> = {}
+    const keyOf: Record<string, string> = {}
+    const make = async <T>(path: string, body: object) =>
+      (await ask<T>('admin', 'POST', `/api/v1/${path}`, body)).body
+    for (const pool of ['gpu', 'gpu_', 'gpu__large', 'gpu__large__eu']) {
+      await make('work-pools', { name: pool })
+      const deployment = { flow: 'weather', name: pool, pool, entrypoint: 'a.ts:weather', path: '/flows' }
+      await make('deployments', deployment)
+      runs[pool] = (await make<FlowRun>('flow-runs', { deployment: `weather/${pool}` })).id
+      keyOf[pool] = (await make<NewApiKey>('api-keys', { name: pool, scopes: ['read'], only: { pool } })).key
+    }
+    for (const [pool, key] of Object.entries(keyOf)) {
+      expect(await idsFor(key), pool).toEqual([runs[pool]])
+      for (const [other, run] of Object.entries(runs))
+        expect((await ask(key, 'GET', `${RUNS}/${run}`)).status, `${pool} asks ${other}`).toBe(
+          pool === other ? 200 : 404,
+        )
+    }
+  })
+
   test('that is bound to some runs has nothing to do with what is about all', async () => {
     for (const path of [
       'logs',

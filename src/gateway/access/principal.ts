@@ -1,7 +1,7 @@
 /** Who asks, and what they may do. Everything that is asked of the gateway is asked by one of these. */
 
 import type { RunFilter, Sender } from '../../api/index.ts'
-import type { ApiKey, SCOPES } from '../../catalog/index.ts'
+import { type ApiKey, queuePrefix, type SCOPES } from '../../catalog/index.ts'
 import { CallboardError } from '../../core/index.ts'
 
 /** `read` sees; `signal` says something to runs; `run` starts them; `admin` does everything. */
@@ -86,7 +86,7 @@ export function mayTouch(principal: Principal, run: RunMark): boolean {
       return (
         (flow === undefined || flow === run.flow) &&
         (tag === undefined || run.tags.includes(tag)) &&
-        (pool === undefined || run.queue.startsWith(`${pool}__`))
+        (pool === undefined || run.queue.startsWith(queuePrefix(pool)))
       )
     }
     case 'run-token':

@@ -7,7 +7,7 @@ import * as catalog from '../../catalog/index.ts'
 import { CallboardError } from '../../core/index.ts'
 import { LIMITS_BUCKET, type Limit, limitKey, parseLimit } from '../../scheduler/index.ts'
 import { demandUnbound, newKey } from '../access/index.ts'
-import { invalid, type Server } from '../http/index.ts'
+import type { Server } from '../http/index.ts'
 import { markText } from '../own-writes.ts'
 import { iso, runFromLog } from '../read-model/index.ts'
 import {
@@ -237,11 +237,6 @@ export function addApiKeys(server: Server, { catalog: { apiKeys }, deps }: Conte
     async (request, reply) => {
       demandUnbound(principalOf(request))
       const { expiresAt, ...given } = request.body
-      if (given.only?.pool?.includes('__'))
-        throw invalid(
-          "a key cannot be bound to a pool with '__' in its name: no run would be its",
-          'only.pool',
-        )
       const { hash, key } = newKey(deps.random)
       const made = await apiKeys.create({
         ...given,

@@ -15,6 +15,7 @@ import type {
   StateView,
 } from '../../../api/index.ts'
 import type { Rev } from '../../../broker/index.ts'
+import { queuePrefix } from '../../../catalog/index.ts'
 import { Conditions, phrase, type Query, query, Statements } from '../sql.ts'
 import { iso } from '../states.ts'
 import { flowRunOf, type RunIdentity, takesNamed } from '../views.ts'
@@ -226,6 +227,11 @@ function runOf(row: RunColumns): FlowRun {
   )
 }
 
+function ofPool(conditions: Conditions, pool: string): void {
+  const prefix = queuePrefix(pool)
+  conditions.and('queue > ? AND queue < ?', prefix, `${prefix}\u{10ffff}`)
+}
+
 /** A trigram needs three characters; shorter parts are looked for one by one. */
 const TRIGRAM = 3
 
@@ -241,7 +247,7 @@ function conditionsOf(filter: VisibleRuns): Conditions {
   const states = listOf(state)
   if (states !== undefined) statesOf(conditions, states)
   for (const one of listOf(tag) ?? []) conditions.and('no IN (SELECT run FROM run_tags WHERE tag = ?)', one)
-  if (pool !== undefined) conditions.and('queue > ? AND queue < ?', `${pool}__`, `${pool}__\u{10ffff}`)
+  if (pool !== undefined) ofPool(conditions, pool)
   if (parent === 'none') conditions.and('parent IS NULL')
   else if (parent !== undefined) conditions.and('parent = ?', parent)
   if (since !== undefined) conditions.and('expected_start >= ?', Date.parse(since))
