@@ -12,8 +12,8 @@ const MOST_TASKS = 10_000
 const PATIENCE_MS = 5_000
 
 export function directoryOf(
-  model: Pick<ReadModel, 'cursor' | 'runs' | 'tasks'>,
-  feed: Pick<Feed, 'reached'>,
+  model: Pick<ReadModel, 'cursor' | 'hasState' | 'runs' | 'tasks'>,
+  feed: Pick<Feed, 'reached' | 'status'>,
 ): RunDirectory {
   const pictureNow = (run: string): RunPicture | undefined => {
     const found = model.runs.get(run)
@@ -26,6 +26,7 @@ export function directoryOf(
   return {
     facts: (run) => model.runs.identity(run),
     head: (run) => model.runs.head(run),
+    hasState: (name) => feed.status.is !== 'live' || model.hasState(name),
     async picture(run, atLeast) {
       return (await feed.reached(run, atLeast, PATIENCE_MS)) ? pictureNow(run) : undefined
     },

@@ -33,6 +33,8 @@ export interface RunDirectory {
   facts(run: string): RunFacts | undefined
   /** The state it knows of, and the revision it is of. */
   head(run: string): { readonly rev: Rev; readonly state: StateName } | undefined
+  /** Whether a run or a task run is in a state of this name; `true` while that cannot be known yet. */
+  hasState(name: string): boolean
   /** Not older than revision `atLeast`; undefined when it cannot be had in time. */
   picture(run: string, atLeast: Rev): Promise<RunPicture | undefined>
 }

@@ -3,6 +3,7 @@
 import type { LiveKind, SubscribeFrame } from '../../api/index.ts'
 import type { Deps } from '../../core/index.ts'
 import { demand, demandRun, demandUnbound, mayTouch, type Principal, viewOf } from '../access/index.ts'
+import { demandStates } from '../asked-states.ts'
 import type { Hub } from './hub.ts'
 import type { LiveLimits } from './limits.ts'
 import { RunSubscription } from './run-subscription.ts'
@@ -32,7 +33,7 @@ export interface SubscribeOptions {
 
 type Asked = Pick<SubscribeFrame, 'to' | 'kinds' | 'after' | 'level'>
 
-/** @throws CB_E_FORBIDDEN, CB_E_RUN_MISSING */
+/** @throws CB_E_FORBIDDEN, CB_E_REQUEST_INVALID, CB_E_RUN_MISSING */
 export function openSubscription(asked: Asked, principal: Principal, options: SubscribeOptions): Opening {
   demand(principal, 'read')
   const { sources } = options
@@ -50,6 +51,7 @@ export function openSubscription(asked: Asked, principal: Principal, options: Su
     subscription.open()
     return { subscription, opened: Promise.resolve() }
   }
+  if ('runs' in to) demandStates(sources.runs, to.runs.state, 'to.runs.state')
   const [sieve, kind] =
     'runs' in to
       ? [runSieve(to.runs, may, viewOf(principal)), 'state' as const]

@@ -78,6 +78,14 @@ export class ReadModel {
     return { place: this.#place, records, unreadable }
   }
 
+  /** Whether a run or a task run is in a state of this name. */
+  hasState(name: string): boolean {
+    const { runs, tasks } = this
+    return (
+      runs.ids({ state: [name] }, 1).length > 0 || tasks.list({ state: [name], limit: 1 }).items.length > 0
+    )
+  }
+
   /** The next entries of the log, in its order. All of them are in it when this returns, or none. (M1) */
   apply(entries: readonly Entry[]): void {
     const last = entries.at(-1)

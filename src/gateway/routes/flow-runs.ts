@@ -21,10 +21,10 @@ import {
   Time,
 } from '../../api/index.ts'
 import { CallboardError } from '../../core/index.ts'
+import { demandStates } from '../asked-states.ts'
 import { invalid, type Server } from '../http/index.ts'
 import { markText } from '../own-writes.ts'
 import { runFromLog } from '../read-model/index.ts'
-import { demandStates } from './asked-states.ts'
 import {
   about,
   answers,

@@ -17,9 +17,9 @@ import {
   TaskRunQuery,
   Text,
 } from '../../api/index.ts'
+import { demandStates } from '../asked-states.ts'
 import type { Server } from '../http/index.ts'
 import { partsOfTaskRunId } from '../read-model/index.ts'
-import { demandStates } from './asked-states.ts'
 import {
   about,
   answers,

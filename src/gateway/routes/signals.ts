@@ -14,10 +14,10 @@ import {
   TaskRunId,
 } from '../../api/index.ts'
 import { CallboardError, messageOf, mintId } from '../../core/index.ts'
+import { demandStates } from '../asked-states.ts'
 import type { Asker } from '../commands.ts'
 import { PROBLEM_TYPE, problemOf, type Server } from '../http/index.ts'
 import { markText } from '../own-writes.ts'
-import { demandStates } from './asked-states.ts'
 import { about, answers, askerOf, type Context, visible } from './context.ts'
 
 const TAG = 'flow-runs'

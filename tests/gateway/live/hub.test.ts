@@ -45,7 +45,12 @@ function fed(typeOf: (rev: number) => 'FAILED' | 'RUNNING' = () => 'RUNNING') {
         return () => {}
       },
     },
-    runs: { facts: () => facts, head: () => undefined, picture: async () => undefined },
+    runs: {
+      facts: () => facts,
+      head: () => undefined,
+      hasState: () => false,
+      picture: async () => undefined,
+    },
     workers: { all: () => [], onChange: () => () => {} },
     eventsOf: ({ rev }) => [
       {

@@ -131,6 +131,46 @@ describe('a subscription to runs', () => {
     ])
   })
 
+  test('is refused for a state that is a slip: the answer says where it stands and what may be meant', async () => {
+    await using stage = await openStage()
+    const client = await stage.client(await stage.gateway())
+    for (const [state, slip, meant] of [
+      ['RUNING', 'RUNING', 'RUNNING'],
+      [['FAILED', 'Canceled'], 'Canceled', 'CANCELLED'],
+      [['awaitingretri'], 'awaitingretri', 'AwaitingRetry'],
+    ] as const) {
+      const to = { runs: { flow: 'weather', state: typeof state === 'string' ? state : [...state] } }
+      const answer = await client.answer({ op: 'subscribe', to, after: 'start' })
+      expect(answer).toMatchObject({
+        op: 'reply',
+        ok: false,
+        error: {
+          code: 'CB_E_REQUEST_INVALID',
+          message: expect.stringContaining(`There is no state '${slip}'. Did you mean ${meant}?`),
+          errors: [{ path: 'to.runs.state', message: expect.stringContaining(slip) }],
+        },
+      })
+    }
+    expect(await client.answer({ op: 'ping' })).toMatchObject({ op: 'pong' })
+  })
+
+  test('may ask for a state of the code’s own making, though it is nearly one of ours, once a run has it', async () => {
+    await using stage = await openStage()
+    const client = await stage.client(await stage.gateway())
+    const run = await stage.create()
+    const to = { runs: { state: 'Passed' } }
+    expect(await client.answer({ op: 'subscribe', to })).toMatchObject({ ok: false })
+    const passes = [{ type: 'CLAIM', worker: 'w1' }, { type: 'START' }, { type: 'COMPLETE', name: 'Passed' }]
+    const tags = ['PENDING.Pending', 'RUNNING.Running', 'COMPLETED.Passed']
+    const records = passes.map((event, n) => ({ k: 'flow', e: { at: 5, ...event }, s: tags[n] }))
+    const lines = [{ k: 'head', v: 1, snap: 0 }, ...records].map((record) => JSON.stringify(record))
+    const one = await client.subscribe({ run })
+    await stage.broker.log.append(run, lines, { expect: 1 })
+    await client.until((frame) => frame.op === 'end' && frame.sub === one.sub)
+    const { sub } = await client.subscribe(to, { after: 'start' })
+    await client.until((frame) => isState(frame, run, 'Passed') && frame.sub === sub)
+  })
+
   test('goes on from any cursor through the log, then live, with nothing twice', async () => {
     await using stage = await openStage()
     const gateway = await stage.gateway()

@@ -131,12 +131,16 @@ describe('the stream of a run', () => {
       await at(gateway.port, 'nobody/events'),
       await at(gateway.port, `${run}/events?after=nonsense`),
       await at(gateway.port, `${run}/events?level=loud`),
+      await at(gateway.port, `${run}/events?kinds=states`),
+      await at(gateway.port, `${run}/events?state=RUNING`),
       await at(locked.port, `${run}/events`),
     ])
       codes.push([response.status, ((await response.json()) as { code: string }).code])
     expect(codes).toEqual([
       [404, 'CB_E_RUN_MISSING'],
       [400, 'CB_E_CURSOR_INVALID'],
+      [400, 'CB_E_REQUEST_INVALID'],
+      [400, 'CB_E_REQUEST_INVALID'],
       [400, 'CB_E_REQUEST_INVALID'],
       [401, 'CB_E_UNAUTHENTICATED'],
     ])
