@@ -105,6 +105,32 @@ describe('a replay that does not fit', () => {
     expect(state.message).toContain('other inputs')
   })
 
+  test('because of inputs that differ in one place of many fails the run as well', async () => {
+    let runs = 0
+    const changing = flow('mismatch-4', async () => {
+      const list = Array.from({ length: 2_000 }, () => 'x')
+      list[1_000] = `${++runs}`
+      await step(list)
+      await sleep('1h')
+    })
+    expect((await stage.play(changing)).state.message).toContain('other inputs')
+  })
+
+  test('is told by what every version writes down for the same inputs: later ones replay it', async () => {
+    const called = flow('mismatch-5', async () => {
+      await step([1, 2])
+      await step('é🎭')
+      await Reflect.apply(step, undefined, [])
+    })
+    const { id } = await stage.play(called)
+    const written: unknown[] = []
+    await stage.harness.run(async () => {
+      for await (const records of stage.harness.client.records(id))
+        for (const record of records) if (record.k === 'task+') written.push(record.inputs)
+    })
+    expect(written).toEqual(['EoSaNl7wGBHC', 'w66A1C0Fz4JG', undefined])
+  })
+
   test('is no matter of order when other tasks are called: they have identities of their own', async () => {
     let runs = 0
     const changing = flow('mismatch-2', async () => {
