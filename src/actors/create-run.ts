@@ -41,11 +41,10 @@ export interface NewRun {
   readonly id?: string
 }
 
-export interface CreatedRun {
-  readonly run: string
+export type CreatedRun =
+  | { readonly run: string; readonly existing: false; readonly created: CreatedRecord }
   /** It was there already. */
-  readonly existing: boolean
-}
+  | { readonly run: string; readonly existing: true }
 
 /**
  * Makes a run, and puts it into its queue when it is due.
@@ -64,7 +63,7 @@ export async function createRun(broker: Broker, deps: Deps, input: NewRun): Prom
   const enqueued = broker.capabilities.ordered ? enqueue(broker, deps, run, record, texts) : undefined
   const outcome = await appended
   await (outcome === 'conflict' ? enqueued : (enqueued ?? enqueue(broker, deps, run, record, texts)))
-  return { run, existing: outcome === 'conflict' }
+  return outcome === 'conflict' ? { run, existing: true } : { run, existing: false, created: record }
 }
 
 const FIRST_HEAD = { k: 'head', v: RECORD_VERSION, snap: 0 } as const

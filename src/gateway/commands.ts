@@ -5,6 +5,7 @@
 
 import {
   type Answer,
+  type CreatedRun,
   createRun,
   isTerminalTag,
   openRun,
@@ -50,12 +51,6 @@ export interface CommandOptions {
   readonly writes: OwnWrites
 }
 
-export interface Started {
-  readonly run: string
-  /** Its idempotency key had it already. */
-  readonly existing: boolean
-}
-
 export class Commands {
   readonly #options: CommandOptions
 
@@ -67,7 +62,7 @@ export class Commands {
    * @throws CB_E_FORBIDDEN, CB_E_REQUEST_INVALID, CB_E_CATALOG_MISSING, CB_E_FLOW_UNKNOWN, CB_E_DEPLOYMENT_AMBIGUOUS,
    * CB_E_PARAMETERS_INVALID, and what the broker throws; nothing is made then
    */
-  async start(body: StartRun, asker: Asker): Promise<Started> {
+  async start(body: StartRun, asker: Asker): Promise<CreatedRun> {
     const { broker, catalog, deps, settings, writes } = this.#options
     demand(asker.principal, 'run')
     const { idempotencyKey, name, parameters, scheduledTime, tags } = body

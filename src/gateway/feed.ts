@@ -8,7 +8,9 @@
  * (F3) Once begun it ends by `stop` only: whatever else ends a following is told of, and after a moment there is another.
  * (F4) What was there when following began is gathered into larger parts, because a transaction costs about as much as
  *      the runs it touches; what comes later is handed on at once. What is gathered is bounded, and lost with its following.
- * (F5) What was handed on is kept a moment later, together with what came meanwhile: nobody who listens waits for that.
+ * (F5) What was handed on is written and kept a moment later, together with what came meanwhile, unless somebody reads
+ *      before: nobody who listens waits for that.
+ * (F6) A following that was given up hands nothing on any more, so that the next one misses nothing.
  */
 
 import type { Broker, Cursor, Entry, Following, Rev } from '../broker/index.ts'
@@ -51,7 +53,7 @@ const GATHERED_ENTRIES = 2_048
 const GATHERED_BATCHES = 24
 
 /** (F5) Milliseconds. */
-const KEPT_AFTER_MS = 10
+const KEPT_AFTER_MS = 100
 
 /** Between two followings, at first and at most. Milliseconds. */
 const AGAIN_AFTER_MS = 100
@@ -87,7 +89,7 @@ export function createFeed(broker: Pick<Broker, 'log'>, model: ReadModel, deps: 
   }
 
   function handOn(entries: readonly Entry[]): void {
-    model.apply(entries)
+    model.take(entries)
     position = entries.at(-1)?.cursor ?? position
     for (const listener of listeners) tell(listener, entries) // (F1)
     if (waiters.size > 0) for (const { rev, subject } of entries) arrived(subject, rev)
@@ -122,12 +124,19 @@ export function createFeed(broker: Pick<Broker, 'log'>, model: ReadModel, deps: 
     gathered = []
     const from = model.cursor ?? 'start'
     const empty = await broker.log.end()
-    const following = await broker.log.follow({ partitions: 'all' }, from, handle)
+    const over = Promise.withResolvers<never>()
+    over.promise.catch(() => {})
+    let isGivenUp = false
+    giveUp = (error) => {
+      isGivenUp = true
+      over.reject(error)
+    }
+    const following = await broker.log.follow({ partitions: 'all' }, from, (entries) => {
+      if (!isGivenUp) handle(entries) // (F6)
+    })
     position ??= empty // unless the first entries have said
     const stop = () => void following.stop()
     stopping.signal.addEventListener('abort', stop, { once: true })
-    const over = Promise.withResolvers<never>()
-    giveUp = over.reject
     try {
       if (stopping.signal.aborted) stop()
       await Promise.race([Promise.all([following.ended, live(following)]), over.promise])
@@ -207,8 +216,8 @@ export function createFeed(broker: Pick<Broker, 'log'>, model: ReadModel, deps: 
       return () => void listeners.delete(listener)
     },
     reached(run, rev, withinMs) {
-      const known = model.runs.head(run)
-      if (known !== undefined && known.rev >= rev) return Promise.resolve(true)
+      const known = model.newestRev(run)
+      if (known !== undefined && known >= rev) return Promise.resolve(true)
       return new Promise((resolve) => {
         const waiting = waiters.get(run) ?? new Set()
         const waiter: Waiter = {

@@ -151,6 +151,32 @@ describe('a feed', () => {
     expect(heard.filter((run) => run === after)).not.toEqual([])
   })
 
+  test('reads again, and misses nothing, after the read model could not take an entry', async () => {
+    let isBroken = false
+    const feed = await started(
+      logWith((filter, from, handler) =>
+        broker.log.follow(filter, from, async (entries) => {
+          const subject = Symbol('no text') as never
+          if (feed.status.is === 'live' && !isBroken) {
+            isBroken = true
+            await handler([...entries, ...entries.map((entry) => ({ ...entry, subject }))])
+          } else await handler(entries)
+        }),
+      ),
+    )
+    while (feed.status.is !== 'live') await turn()
+    const runs: string[] = []
+    while (model.runs.get(runs[0] ?? '') === undefined || runs.length < 30) {
+      runs.push(await newRun())
+      await turn()
+    }
+    for (const run of runs) {
+      expect(await feed.reached(run, 1, 5_000)).toBe(true)
+      expect(model.runs.get(run)?.id).toBe(run)
+    }
+    expect(isBroken).toBe(true)
+  })
+
   test('does not begin when the log cannot be followed, and says why', async () => {
     const away = new CallboardError('CB_E_BROKER_UNAVAILABLE', 'The broker is away.')
     const feed = createFeed({ log: failing(away) }, model, deps)

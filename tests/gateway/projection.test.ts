@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { legalSignals, parseTag, type RunState } from '../../src/actors/index.ts'
 import type { StateView, TaskRun } from '../../src/api/index.ts'
-import { eventsOf, type ReadModel } from '../../src/gateway/read-model/index.ts'
+import { eventsOf, newRun, type ReadModel } from '../../src/gateway/read-model/index.ts'
 import { NOW, WALKED_FLOW } from '../actors/support/alphabet.ts'
 import { live, moves } from '../actors/support/random-life.ts'
 import { RUN_ID, TestRun } from '../actors/support/run.ts'
@@ -104,6 +104,16 @@ describe('over any life of a run', () => {
       }),
       { numRuns: 60 },
     )
+  })
+
+  test('whoever makes a run is shown what the read model will show of it', () => {
+    for (const which of [0, 1]) {
+      const run = born(which)
+      const model = openModel()
+      model.apply(run.entries.slice(0, 1))
+      expect(newRun(RUN_ID, run.state.created)).toEqual(model.runs.get(RUN_ID))
+      model.close()
+    }
   })
 
   test('it does not matter in how many batches its entries came', () => {

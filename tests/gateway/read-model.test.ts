@@ -78,6 +78,42 @@ describe('a read model in a folder', () => {
     close(found)
   })
 
+  test('brings in what it was given when somebody reads, and not before', () => {
+    const log = new TestLog()
+    const model = opened()
+    model.take([log.create(RUN), log.start(RUN)])
+    expect([model.newestRev(RUN), model.newestRev(runId(2)), model.figures.records]).toEqual([2, undefined, 0])
+    expect([model.runs.get(RUN)?.state.name, model.cursor, model.newestRev(RUN)]).toEqual(['Running', '2', 2])
+    const { records } = model.figures
+    expect(records).toBeGreaterThan(0)
+    model.take([log.complete(RUN)])
+    model.commit()
+    expect(model.figures.records).toBeGreaterThan(records)
+  })
+
+  test('brings in by itself what nobody reads when it grows long', () => {
+    const log = new TestLog()
+    const model = opened()
+    for (let number = 0; number < 1_000; number++) model.take([log.create(runId(number))])
+    expect(model.figures.records).toBeGreaterThan(700)
+  })
+
+  test('tells at its next commit what could not be brought in, and takes nothing on top of that', () => {
+    const log = new TestLog()
+    const model = opened()
+    const created = log.create(RUN)
+    model.apply([created])
+    model.take([{ ...log.start(RUN), subject: Symbol('no text') as never }])
+    expect([model.runs.get(RUN)?.state.name, model.cursor]).toEqual(['Scheduled', created.cursor])
+    const later = log.complete(RUN)
+    model.take([later])
+    expect(() => model.commit()).toThrow()
+    expect(model.cursor).toBe(created.cursor)
+    model.apply(log.entries)
+    model.commit()
+    expect([model.runs.get(RUN)?.state.name, model.cursor]).toEqual(['Completed', later.cursor])
+  })
+
   test('passes by what it has already', () => {
     const log = new TestLog()
     log.create(RUN)

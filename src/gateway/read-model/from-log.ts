@@ -1,6 +1,6 @@
 /** A run as the read model would show it, from its own log: for what the read model has not come to yet. */
 
-import { openRun, parseTag } from '../../actors/index.ts'
+import { beginRun, type CreatedRecord, openRun, parseTag, type RunState } from '../../actors/index.ts'
 import type { FlowRun, StateCounts } from '../../api/index.ts'
 import type { Broker } from '../../broker/index.ts'
 import type { Deps } from '../../core/index.ts'
@@ -14,10 +14,17 @@ export async function runFromLog(
   id: string,
 ): Promise<FlowRun | undefined> {
   const run = await openRun(broker, deps, id)
-  if (run === undefined) return undefined
-  const { created, flow, result, rev, state } = run
+  return run && shown(run)
+}
+
+/** A run that has just been made and of which nothing else is known. */
+export function newRun(id: string, created: CreatedRecord): FlowRun {
+  return shown(beginRun(id, created, { rev: 1, at: created.at }))
+}
+
+function shown({ created, flow, id, result, rev, state, tasks }: RunState): FlowRun {
   const taskRuns: StateCounts = {}
-  for (const task of run.tasks.values()) {
+  for (const task of tasks.values()) {
     const { type } = parseTag(task.snapshot.tag)
     taskRuns[type] = (taskRuns[type] ?? 0) + 1
   }

@@ -4,9 +4,9 @@
  */
 
 export { eventsOf, type Happening } from './events.ts'
-export { runFromLog } from './from-log.ts'
+export { newRun, runFromLog } from './from-log.ts'
 export { afterPlace, listOf, PER_PAGE, pageUpTo, type VisibleRuns } from './queries/index.ts'
 export { ReadModel, type ReadModelFigures, type ReadModelOptions } from './read-model.ts'
 export { iso } from './states.ts'
 export { IN_MEMORY } from './store.ts'
-export { partsOfTaskRunId } from './views.ts'
+export { partsOfTaskRunId, taskRunId } from './views.ts'

@@ -7,10 +7,12 @@
  * (M2) It is fed by one ordered following of the whole log, by whoever owns it; it reads no log itself.
  * (M3) Everything in it can be made again from the log, and is, when the tables are of another version or broker, or
  *      the broker does not know the cursor any more.
+ * (M4) What was taken is there for whoever reads, and costs nothing until then: whoever reads first brings it in, else the
+ *      next `commit` does. What cannot be brought in is told of by that `commit`; readers see what was there before.
  */
 
 import type { DatabaseSync } from 'node:sqlite'
-import type { Cursor, Entry } from '../../broker/index.ts'
+import type { Cursor, Entry, Rev } from '../../broker/index.ts'
 import type { Logger } from '../../core/index.ts'
 import { Projector } from './projector.ts'
 import { EventQueries, LineQueries, RunQueries, TaskQueries } from './queries/index.ts'
@@ -34,6 +36,9 @@ export interface ReadModelFigures {
   readonly unreadable: number
 }
 
+/** (M4) More than this are brought in at once: nobody who reads should pay for all of them. */
+const MOST_TAKEN = 256
+
 export class ReadModel {
   readonly #db: DatabaseSync
   readonly #place: string
@@ -41,6 +46,11 @@ export class ReadModel {
   #parts: Parts
   #cursor: Cursor | undefined
   #isClosed = false
+  #taken: Entry[] = []
+  /** The newest revisions in `#taken`. */
+  readonly #heads = new Map<string, Rev>()
+  /** Why what was taken could not be brought in. */
+  #failure: { readonly error: unknown } | undefined
 
   /** @throws CB_E_STORE_UNWRITABLE */
   constructor({ broker, logger, place }: ReadModelOptions) {
@@ -54,22 +64,27 @@ export class ReadModel {
 
   /** The entry that it has come to; undefined when it has seen none. */
   get cursor(): Cursor | undefined {
+    this.#bringIn()
     return this.#cursor
   }
 
   get runs(): RunQueries {
+    this.#bringIn()
     return this.#parts.runs
   }
 
   get tasks(): TaskQueries {
+    this.#bringIn()
     return this.#parts.tasks
   }
 
   get lines(): LineQueries {
+    this.#bringIn()
     return this.#parts.lines
   }
 
   get events(): EventQueries {
+    this.#bringIn()
     return this.#parts.events
   }
 
@@ -86,8 +101,47 @@ export class ReadModel {
     )
   }
 
-  /** The next entries of the log, in its order. All of them are in it when this returns, or none. (M1) */
+  /** The newest revision of a run that it has; undefined for none. Nothing is brought in for it. */
+  newestRev(run: string): Rev | undefined {
+    return this.#heads.get(run) ?? this.#parts.runs.head(run)?.rev
+  }
+
+  /** The next entries of the log, in its order. (M4) */
+  take(entries: readonly Entry[]): void {
+    if (this.#failure !== undefined) return
+    for (const entry of entries) {
+      this.#taken.push(entry)
+      this.#heads.set(entry.subject, entry.rev)
+    }
+    if (this.#taken.length >= MOST_TAKEN) this.#bringIn()
+  }
+
+  /** The next entries of the log, in its order. All of them are in the tables when this returns, or none. (M1) */
   apply(entries: readonly Entry[]): void {
+    this.take(entries)
+    this.#bringIn()
+    this.#complain()
+  }
+
+  #bringIn(): void {
+    if (this.#taken.length === 0) return
+    const entries = this.#taken
+    this.#taken = []
+    this.#heads.clear()
+    try {
+      this.#applyAll(entries)
+    } catch (error) {
+      this.#failure = { error }
+    }
+  }
+
+  #complain(): void {
+    const failure = this.#failure
+    this.#failure = undefined
+    if (failure !== undefined) throw failure.error
+  }
+
+  #applyAll(entries: readonly Entry[]): void {
     const last = entries.at(-1)
     if (last === undefined) return
     const { projector, savepoint } = this.#parts
@@ -106,8 +160,10 @@ export class ReadModel {
     this.#cursor = last.cursor
   }
 
-  /** Keeps what was applied. What cannot be kept is gone, and the cursor is as before it. (M1) */
+  /** Keeps what was taken. What cannot be kept is gone, and the cursor is as before it. (M1) (M4) */
   commit(): void {
+    this.#bringIn()
+    this.#complain()
     if (!this.#db.isTransaction) return
     try {
       if (this.#cursor !== undefined) this.#parts.setCursor(this.#cursor)
@@ -122,6 +178,9 @@ export class ReadModel {
   /** Forgets everything, so that it can be made again from the start of the log. (M3) */
   reset(): void {
     if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+    this.#taken = []
+    this.#heads.clear()
+    this.#failure = undefined
     wipe(this.#db)
     this.#parts = partsOf(this.#db, this.#logger)
     this.#cursor = undefined

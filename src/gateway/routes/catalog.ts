@@ -8,19 +8,10 @@ import { CallboardError } from '../../core/index.ts'
 import { LIMITS_BUCKET, type Limit, limitKey, parseLimit } from '../../scheduler/index.ts'
 import { demandUnbound, newKey } from '../access/index.ts'
 import type { Server } from '../http/index.ts'
-import { markText } from '../own-writes.ts'
-import { iso, runFromLog } from '../read-model/index.ts'
-import {
-  about,
-  answersPage,
-  askerOf,
-  type Context,
-  missing,
-  Nothing,
-  pageIn,
-  principalOf,
-} from './context.ts'
+import { iso } from '../read-model/index.ts'
+import { about, answersPage, askerOf, type Context, Nothing, pageIn, principalOf } from './context.ts'
 import { addDefinitions, type Kind, noSuch } from './definitions.ts'
+import { answerStarted } from './shown-run.ts'
 
 /** Times as texts. */
 function shown<T extends catalog.Stamped>({ createdAt, updatedAt, ...rest }: T) {
@@ -109,7 +100,8 @@ export function addPools(server: Server, context: Context): void {
 const ByDeployment = Type.Object({ flow: api.Text, name: api.Text })
 
 /** A run of a deployment. */
-export function addDeploymentRuns(server: Server, { broker, commands, deps, model, writes }: Context): void {
+export function addDeploymentRuns(server: Server, context: Context): void {
+  const { commands } = context
   server.post(
     '/api/v1/deployments/:flow/:name/run',
     {
@@ -127,14 +119,8 @@ export function addDeploymentRuns(server: Server, { broker, commands, deps, mode
     },
     async (request, reply) => {
       const deployment = catalog.deploymentId(request.params)
-      const { existing, run } = await commands.start({ ...request.body, deployment }, askerOf(request))
-      await writes.settled()
-      const found = model.runs.get(run) ?? (await runFromLog(broker, deps, run))
-      if (found === undefined) throw missing('run', run)
-      return reply
-        .header('callboard-after', markText({ run, rev: 1 }))
-        .code(existing ? 200 : 201)
-        .send(found)
+      const started = await commands.start({ ...request.body, deployment }, askerOf(request))
+      return answerStarted(context, started, reply)
     },
   )
 }

@@ -24,7 +24,6 @@ import { CallboardError } from '../../core/index.ts'
 import { demandStates } from '../asked-states.ts'
 import { invalid, type Server } from '../http/index.ts'
 import { markText } from '../own-writes.ts'
-import { runFromLog } from '../read-model/index.ts'
 import {
   about,
   answers,
@@ -38,6 +37,7 @@ import {
   visible,
 } from './context.ts'
 import { graphOf } from './graph.ts'
+import { answerStarted, shownRun } from './shown-run.ts'
 
 const TAG = 'flow-runs'
 const ById = Type.Object({ id: RunId })
@@ -96,19 +96,9 @@ export function addFlowRuns(server: Server, context: Context): void {
       config: { scope: 'run' },
     },
     async (request, reply) => {
-      const { existing, run } = await commands.start(request.body, askerOf(request))
-      reply.header('callboard-after', markText({ run, rev: 1 }))
-      await context.writes.settled()
-      return reply.code(existing ? 200 : 201).send(await shown(run))
+      return answerStarted(context, await commands.start(request.body, askerOf(request)), reply)
     },
   )
-
-  /** From the read model; from the log itself while that has not come so far. */
-  async function shown(id: string): Promise<FlowRun> {
-    const run = model.runs.get(id) ?? (await runFromLog(context.broker, deps, id))
-    if (run === undefined) throw missing('run', id)
-    return run
-  }
 
   server.get(
     '/api/v1/flow-runs/counts',
@@ -154,7 +144,7 @@ export function addFlowRuns(server: Server, context: Context): void {
     async (request) => {
       const { id } = request.params
       demandSight(context, request, id)
-      return shown(id)
+      return shownRun(context, id)
     },
   )
 
