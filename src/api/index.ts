@@ -62,6 +62,7 @@ export {
   Flow,
   Health,
   LimitInput,
+  LimitReset,
   NewApiKey,
   Ready,
   RunToken,

@@ -2,7 +2,7 @@
 
 import { type Static, Type } from 'typebox'
 import * as stored from '../catalog/index.ts'
-import { Count, RunId, strict, Text, Time } from './common.ts'
+import { Count, RunId, strict, TaskRunId, Text, Time } from './common.ts'
 import { StateCounts } from './states.ts'
 
 const stamps = { createdAt: Time, updatedAt: Time }
@@ -159,6 +159,19 @@ export const ConcurrencyLimit = Type.Object(
   strict,
 )
 export type ConcurrencyLimit = Static<typeof ConcurrencyLimit>
+
+/** What became free when a limit was reset. */
+export const LimitReset = Type.Object(
+  {
+    name: Type.String(),
+    /** Slots that were in use; of a rate limit, what had not come back yet, rounded up. */
+    freed: Count,
+    /** Those who had them, longest first; 100 at most. They go on, and count no more. */
+    holders: Type.Array(Type.Object({ run: RunId, taskRun: Type.Optional(TaskRunId), slots: Count }, strict)),
+  },
+  strict,
+)
+export type LimitReset = Static<typeof LimitReset>
 
 export const Setting = Type.Object(
   {

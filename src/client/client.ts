@@ -10,6 +10,7 @@ import type {
   Flow,
   FlowRun,
   LimitInput,
+  LimitReset,
   LogLine,
   NewApiKey,
   Page,
@@ -53,6 +54,21 @@ class Deployments extends Collection<Deployment, DeploymentInput> {
 
   run(deployment: Name, run: StartDeployment = {}): Promise<FlowRun> {
     return this.#rest.ask('POST', `${this.at(deployment)}/run`, { body: run })
+  }
+}
+
+/** Limits can be reset. */
+class ConcurrencyLimits extends Collection<ConcurrencyLimit, LimitInput> {
+  readonly #rest: Rest
+
+  constructor(rest: Rest) {
+    super(rest, '/api/v1/concurrency-limits')
+    this.#rest = rest
+  }
+
+  /** Gives back all its slots, whoever has them: they go on, and count no more. */
+  reset(name: string): Promise<LimitReset> {
+    return this.#rest.ask('POST', `${this.at(name)}/reset`)
   }
 }
 
@@ -104,7 +120,7 @@ export interface GatewayClient {
   readonly workers: Workers
   readonly workPools: Collection<WorkPool, WorkPoolInput>
   readonly workQueues: Collection<WorkQueue, WorkQueueInput>
-  readonly concurrencyLimits: Collection<ConcurrencyLimit, LimitInput>
+  readonly concurrencyLimits: ConcurrencyLimits
   readonly variables: Collection<Variable, VariableInput>
   readonly artifacts: Collection<Artifact, never>
   readonly apiKeys: ApiKeys
@@ -153,7 +169,7 @@ export function createClient({ url, token, platform = thisPlatform }: ClientOpti
     workers: new Workers(rest),
     workPools: collection('work-pools'),
     workQueues: collection('work-queues'),
-    concurrencyLimits: collection('concurrency-limits'),
+    concurrencyLimits: new ConcurrencyLimits(rest),
     variables: collection('variables'),
     artifacts: collection('artifacts'),
     apiKeys: new ApiKeys(rest),

@@ -11,6 +11,7 @@ export type {
   Flow,
   FlowRun,
   FlowRunQuery,
+  LimitReset,
   LogLine,
   Page,
   RunEvent,

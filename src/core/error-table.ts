@@ -379,6 +379,12 @@ export const ERRORS = {
     meaning: 'A run does not take that signal in the state it is in, or not with that payload.',
     remedy: 'Send one of the signals named, or correct the payload at the paths named.',
   },
+  CB_E_SLOTS_UNKEPT: {
+    kind: 'retryable',
+    status: 503,
+    meaning: 'No scheduler could say which slots of a concurrency limit are held.',
+    remedy: 'Try again in a moment; a gateway or a worker has to run.',
+  },
   CB_E_STOPPED: {
     kind: 'terminal',
     status: 503,

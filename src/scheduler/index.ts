@@ -8,4 +8,11 @@ export { archiveRun } from './archive-run.ts'
 export { SCHEDULER_BUCKET } from './membership.ts'
 export type { SchedulerOptions } from './options.ts'
 export { createScheduler, type Scheduler, type SchedulerStatus } from './scheduler.ts'
-export { LIMITS_BUCKET, type Limit, limitKey, parseLimit } from './slots/index.ts'
+export {
+  LIMITS_BUCKET,
+  type Limit,
+  type LimitReset,
+  limitKey,
+  parseLimit,
+  resetLimit,
+} from './slots/index.ts'

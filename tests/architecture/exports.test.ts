@@ -202,6 +202,7 @@ const PUBLIC: Readonly<Record<string, readonly string[]>> = {
     'type GatewayClient',
     'GatewayError',
     'isOver',
+    'type LimitReset',
     'type LiveEvent',
     'type LiveItem',
     'type LiveSocket',

@@ -1,9 +1,10 @@
 /** `callboard concurrency-limit`, or `gcl`: how much may happen at a time, by name. */
 
 import { Command, Option } from '@commander-js/extra-typings'
-import type { ConcurrencyLimit } from '../../client/index.ts'
+import type { ConcurrencyLimit, LimitReset } from '../../client/index.ts'
 import type { Context } from '../context.ts'
-import { amount, count } from '../input/index.ts'
+import { amount, confirmed, count } from '../input/index.ts'
+import type { Column } from '../output/index.ts'
 import { deleteCommand, inspectCommand, type Kind, listCommand } from './definitions.ts'
 
 const LIMITS: Kind<ConcurrencyLimit> = {
@@ -37,6 +38,7 @@ export function limitGroup(context: Context) {
     .addCommand(listCommand(context, LIMITS))
     .addCommand(inspectCommand(context, LIMITS))
     .addCommand(updateCommand(context))
+    .addCommand(resetCommand(context))
     .addCommand(deleteCommand(context, LIMITS))
 }
 
@@ -91,5 +93,28 @@ function updateCommand(context: Context) {
       const changes = { ...(slots === undefined ? {} : { slots }), ...fieldsOf(options) }
       await (await context.client()).concurrencyLimits.update(name, changes)
       context.out.line(`${name} updated`)
+    })
+}
+
+const HOLDERS: readonly Column<LimitReset['holders'][number]>[] = [
+  { title: 'RUN', value: ({ run }) => run },
+  { title: 'TASK RUN', value: ({ taskRun }) => taskRun ?? '' },
+  { title: 'SLOTS', value: ({ slots }) => String(slots), align: 'right' },
+]
+
+function resetCommand(context: Context) {
+  return new Command('reset')
+    .description('Gives back all slots of a limit, whoever has them: they go on, and count no more.')
+    .argument('<name>')
+    .option('-y, --yes', 'without asking')
+    .option('--json', 'as JSON')
+    .action(async (name, { json, yes }) => {
+      const question = `Give back all slots of '${name}'? What has them goes on beside those who come next.`
+      if (!(await confirmed(context, question, yes))) return
+      const reset = await (await context.client()).concurrencyLimits.reset(name)
+      if (json === true) return context.out.json(reset)
+      const { freed, holders } = reset
+      context.out.line(`${name} reset: ${freed === 1 ? '1 slot' : `${freed} slots`} given back`)
+      if (holders.length > 0) context.out.table(holders, HOLDERS)
     })
 }

@@ -130,7 +130,7 @@ export function taskIdentity(run: string, record: TaskCreatedRecord): TaskIdenti
 }
 
 /** `<run>.<key>`; a run's id has no dot. */
-function taskRunId(run: string, key: string): string {
+export function taskRunId(run: string, key: string): string {
   return `${run}.${key}`
 }
 

@@ -6,6 +6,7 @@ import type { Context } from './context.ts'
 import { addFlowRuns } from './flow-runs.ts'
 import { addFlows, addSettings, addWorkers } from './flows.ts'
 import { addHealth } from './health.ts'
+import { addLimitReset } from './limit-reset.ts'
 import { addTaskRuns, addWhatHappened } from './runs-of-all.ts'
 import { addSignals } from './signals.ts'
 
@@ -22,6 +23,7 @@ export function addRoutes(server: Server, context: Context): void {
   addDeploymentRuns(server, context)
   addWorkers(server, context)
   addLimits(server, context)
+  addLimitReset(server, context)
   addWhatHappened(server, context)
   addApiKeys(server, context)
   addSettings(server, context)

@@ -11,6 +11,8 @@
  * (B4) What was taken is given back once: the holding is the receipt, and it goes with the giving back. A release says up
  *      to which revision it speaks: what was asked for again later stays.
  * (B5) Before `grantFrom` nothing is granted to anybody who did not hold it already.
+ * (B6) A reset takes all slots of a limit from those who hold them, who are not told: they go on, renew and give back as
+ *      before, and count for that limit no more. Only to a keeper that takes over they say again what they were granted.
  */
 
 import type { SlotHolder, SlotRelease, SlotWant } from '../../actors/index.ts'
@@ -42,6 +44,13 @@ interface Renewal {
   readonly lost: readonly SlotHolder[]
   readonly granted: readonly SlotHolder[]
   readonly denied: readonly Denied[]
+}
+
+/** What a reset has freed. */
+interface Freed {
+  readonly freed: number
+  /** Those who held them, longest first. */
+  readonly holders: readonly (SlotHolder & { readonly slots: number })[]
 }
 
 export type SlotEvent =
@@ -127,6 +136,25 @@ export class SlotBook {
     this.#gauges.delete(name)
     this.#retired.set(name, gauge)
     this.#lineUpAnew(now)
+  }
+
+  /** Everything of this limit is free again (B6); undefined for an unknown one. Nobody can say it before (B5). */
+  reset(name: string, now: number): Freed | 'unsettled' | undefined {
+    const gauge = this.#gauges.get(name)
+    if (gauge === undefined) return undefined
+    if (now < this.#grantFrom) return 'unsettled'
+    const freed = Math.ceil(gauge.level(now))
+    const holders: (SlotHolder & { readonly slots: number })[] = []
+    for (const [key, holding] of this.#holdings) {
+      const slots = slotsOf(holding.taken, gauge)
+      if (slots === 0) continue
+      holders.push({ ...holding.want.holder, slots })
+      const taken = holding.taken.filter((demand) => demand.gauge !== gauge)
+      this.#holdings.set(key, { ...holding, taken })
+    }
+    gauge.recount(0, now)
+    this.#letIn(now)
+    return { freed, holders }
   }
 
   acquire(want: SlotWant, worker: string | null, now: number): Verdict {

@@ -5,4 +5,5 @@
 
 export { SlotKeeper } from './keeper.ts'
 export { LIMITS_BUCKET, type Limit, limitKey, parseLimit } from './limit.ts'
+export { type LimitReset, resetLimit } from './reset.ts'
 export { renewWishes } from './wishes.ts'

@@ -30,6 +30,7 @@ import { assertNever, type Deps, type JsonValue, type SteadyClock, type Timer } 
 import { SlotBook, type SlotEvent, type Verdict } from './book.ts'
 import { watchCatalogLimits } from './catalog-limits.ts'
 import { LIMITS_BUCKET, parseLimit } from './limit.ts'
+import { answerReset, SLOTS_RESET_SUBJECT } from './reset.ts'
 
 export interface KeeperOptions {
   readonly time: SteadyClock
@@ -52,7 +53,7 @@ export class SlotKeeper {
   /** Names by key: a key that goes does not say which limit it was. */
   readonly #names = new Map<string, string>()
   #watches: Pick<KvWatch, 'stop'>[] = []
-  #subscription: Subscription | undefined
+  #subscriptions: Subscription[] = []
   #timer: Timer | undefined
   #isStopped = false
 
@@ -76,16 +77,18 @@ export class SlotKeeper {
     this.#watches.push(watch)
     await watch.caughtUp
     this.#watches.push(await this.#watchCatalog())
-    this.#subscription = await this.#broker.bus.subscribe(SLOTS_SUBJECT, (message) => this.#answer(message))
+    const { bus } = this.#broker
+    this.#subscriptions.push(await bus.subscribe(SLOTS_SUBJECT, (message) => this.#answer(message)))
+    this.#subscriptions.push(await bus.subscribe(SLOTS_RESET_SUBJECT, (message) => this.#reset(message)))
     if (this.#isStopped) return this.stop()
     this.#arm()
-    await this.#broker.bus.publish(SLOTS_KEEPER_NEW, {})
+    await bus.publish(SLOTS_KEEPER_NEW, {})
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#timer?.cancel()
-    await this.#subscription?.stop()
+    await Promise.all(this.#subscriptions.splice(0).map((each) => each.stop()))
     await Promise.all(this.#watches.splice(0).map((each) => each.stop()))
   }
 
@@ -111,6 +114,14 @@ export class SlotKeeper {
     const reply = this.#serve(request)
     this.#deps.clock.defer(() => this.#settle()) // (K1)
     return reply === undefined ? undefined : asJson(reply)
+  }
+
+  #reset({ value }: BusMessage): JsonValue | undefined {
+    if (this.#isStopped || !this.#options.isOurs()) return undefined
+    const reply = answerReset(this.#book, value, this.#now())
+    this.#deps.logger.info({ request: value, reply }, 'somebody asked to reset a concurrency limit')
+    this.#deps.clock.defer(() => this.#settle()) // (K1)
+    return reply
   }
 
   #serve(request: SlotRequest): SlotReply | undefined {

@@ -20,6 +20,7 @@ type Step =
   | { readonly do: 'release'; readonly run: number }
   | { readonly do: 'renew'; readonly worker: number }
   | { readonly do: 'lost'; readonly worker: number }
+  | { readonly do: 'reset'; readonly limit: string }
   | { readonly do: 'pass'; readonly ms: number }
 
 const run = fc.nat({ max: 11 })
@@ -37,6 +38,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant('release' as const), run }),
   fc.record({ do: fc.constant('renew' as const), worker }),
   fc.record({ do: fc.constant('lost' as const), worker }),
+  fc.record({ do: fc.constant('reset' as const), limit: fc.constantFrom(...NAMES) }),
   fc.record({ do: fc.constant('pass' as const), ms: fc.nat({ max: 6_000 }) }),
 )
 
@@ -45,6 +47,8 @@ interface Known {
   readonly worker: string
   /** In the order in which they were first asked for. */
   readonly seq: number
+  /** Limits that were reset since it got in. */
+  readonly excused: Set<string>
   until: number
 }
 
@@ -61,7 +65,7 @@ class Model {
   }
 
   add(want: SlotWant, by: string): Known {
-    return { want, worker: by, seq: this.#seq++, until: this.now + LEASE_MS }
+    return { want, worker: by, seq: this.#seq++, excused: new Set(), until: this.now + LEASE_MS }
   }
 
   demands({ limits, occupy = 1 }: SlotWant): [string, number][] {
@@ -69,8 +73,19 @@ class Model {
   }
 
   taken(name: string): number {
-    const of = [...this.holding.values()].flatMap(({ want }) => this.demands(want))
-    return of.reduce((sum, [each, n]) => sum + (each === name ? n : 0), 0)
+    return this.holdersOf(name).reduce((sum, { slots }) => sum + slots, 0)
+  }
+
+  holdersOf(name: string): { run: string; slots: number }[] {
+    return [...this.holding.values()].flatMap(({ excused, want }) =>
+      this.demands(want).flatMap(([each, slots]) =>
+        each === name && !excused.has(name) ? [{ run: want.holder.run, slots }] : [],
+      ),
+    )
+  }
+
+  reset(name: string): void {
+    for (const { excused } of this.holding.values()) excused.add(name)
   }
 
   /** Those who asked before this one and share a limit with it. */
@@ -168,6 +183,12 @@ function play(slots: Readonly<Record<string, number>>, steps: readonly Step[]): 
         model.forget((known) => known.worker === `worker-${each.worker}`, model.holding)
         book.workerLost(`worker-${each.worker}`, model.now)
         break
+      case 'reset': {
+        const holders = model.holdersOf(each.limit)
+        expect(book.reset(each.limit, model.now)).toEqual({ freed: model.taken(each.limit), holders })
+        model.reset(each.limit)
+        break
+      }
       case 'pass':
         model.now += each.ms
         model.forget((known) => known.until <= model.now, model.holding)
@@ -189,7 +210,7 @@ function play(slots: Readonly<Record<string, number>>, steps: readonly Step[]): 
 }
 
 describe('the book of slots, whatever is done in whatever order', () => {
-  test('[prefect 78] [prefect 82] never grants beyond a limit, lets in first come first served and all or nothing, and leaves nobody waiting whom it could let in', () => {
+  test('[prefect 78] [prefect 82] never grants beyond a limit, lets in first come first served and all or nothing, leaves nobody waiting whom it could let in, and frees what is reset', () => {
     const limits = fc.record({
       a: fc.integer({ min: 0, max: 3 }),
       b: fc.integer({ min: 1, max: 4 }),

@@ -109,6 +109,65 @@ describe('a limit with room', () => {
   })
 })
 
+describe('a limit that is reset', () => {
+  test('has all its slots again, says who had them, and lets in who waits', () => {
+    const book = bookOf(limit('gpu', 3))
+    book.acquire(want('a', 'gpu', { occupy: 2 }), 'w', 0)
+    book.acquire(want('b', 'gpu', { holder: { run: 'b', task: 't-0' } }), 'w', 0)
+    for (const run of ['c', 'd']) book.acquire(want(run, 'gpu', { occupy: 2 }), 'w', 1)
+    expect(book.reset('gpu', 2)).toEqual({
+      freed: 3,
+      holders: [
+        { run: 'a', slots: 2 },
+        { run: 'b', task: 't-0', slots: 1 },
+      ],
+    })
+    expect(grantsOf(book)).toEqual(['c'])
+    expect(book.taken('gpu', 2)).toBe(2)
+    expect(book.reset('gpu', 3)).toEqual({ freed: 2, holders: [{ run: 'c', slots: 2 }] })
+  })
+
+  test('is not filled again by those who had it, whether they renew, ask again or give back', () => {
+    const book = bookOf(limit('gpu', 1))
+    const a = want('a', 'gpu')
+    book.acquire(a, 'w', 0)
+    book.reset('gpu', 1)
+    expect(book.renew('w', [a], [], 2)).toEqual({ lost: [], granted: [], denied: [] })
+    expect(book.acquire(a, 'other', 3)).toEqual({ is: 'granted' })
+    expect(book.taken('gpu', 3)).toBe(0)
+    expect(book.acquire(want('b', 'gpu'), 'w', 4)).toEqual({ is: 'granted' })
+    book.release([{ run: 'a' }], 5)
+    expect(book.taken('gpu', 5)).toBe(1)
+    expect(book.acquire(a, 'w', 6).is).toBe('queued')
+  })
+
+  test('leaves what its holders have of other limits', () => {
+    const book = bookOf(limit('gpu', 1), limit('db', 1))
+    book.acquire(want('a', ['gpu', 'db']), 'w', 0)
+    book.reset('gpu', 1)
+    expect([book.taken('gpu', 1), book.taken('db', 1)]).toEqual([0, 1])
+    book.workerLost('w', 2)
+    expect([book.taken('gpu', 2), book.taken('db', 2)]).toEqual([0, 0])
+  })
+
+  test('begins anew with its rate', () => {
+    const book = bookOf(limit('api', 3, { decayPerSecond: 1 }))
+    for (const run of ['a', 'b', 'c']) book.acquire(want(run, 'api', { rate: true }), 'w', 0)
+    expect(book.reset('api', 500)).toMatchObject({ freed: 3 })
+    expect(book.taken('api', 500)).toBe(0)
+  })
+
+  test('is one that there is, and not before it is known who holds what', () => {
+    const book = new SlotBook({ leaseMs: LEASE_MS, grantFrom: 1_000, draw: () => 0 })
+    book.setLimit(limit('gpu', 1), 0)
+    book.renew('w', [want('a', 'gpu')], [], 0)
+    expect(book.reset('gpu', 999)).toBe('unsettled')
+    expect(book.taken('gpu', 999)).toBe(1)
+    expect(book.reset('gpu', 1_000)).toMatchObject({ freed: 1 })
+    expect(book.reset('nobody', 1_000)).toBeUndefined()
+  })
+})
+
 describe('several limits at once', () => {
   test('are taken all together or not at all', () => {
     const book = bookOf(limit('a', 1), limit('b', 1))

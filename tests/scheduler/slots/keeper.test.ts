@@ -11,7 +11,7 @@ import {
 import { createSlots } from '../../../src/actors/slot-client.ts'
 import { openCatalog } from '../../../src/catalog/index.ts'
 import type { JsonObject } from '../../../src/core/index.ts'
-import { LIMITS_BUCKET, limitKey, type Scheduler } from '../../../src/scheduler/index.ts'
+import { LIMITS_BUCKET, limitKey, resetLimit, type Scheduler } from '../../../src/scheduler/index.ts'
 import { type Machine, makeStage, type Stage, until } from '../stage.ts'
 
 let stage: Stage
@@ -206,6 +206,83 @@ describe('slots over the bus', () => {
         outcome: 'timeout',
       })
     expect(await acquire(await host('a'), 'run-a')).toEqual({ is: 'granted' })
+  })
+})
+
+describe('a limit that is reset', () => {
+  const reset = (name: string) => stage.drive(resetLimit(stage.home.broker, name))
+
+  test('lets in who waits beside those who hold it, and is not filled by their renewals', async () => {
+    await setLimit({ name: 'gpu', slots: 1 })
+    const keeper = await holder('keeper')
+    const [a, b] = [await host('a'), await host('b')]
+    await acquire(a, 'run-a')
+    await acquire(b, 'run-b')
+    await listen('run-b', b, (held) => b.slots.granted(held))
+    expect(await reset('gpu')).toEqual({ freed: 1, holders: [{ run: 'run-a', slots: 1 }] })
+    await stage.clock.advance(2 * SLOT_LEASE_MS)
+    expect([a.lost, b.granted]).toEqual([[], ['run-b']])
+    expect(keeper.status().slots).toEqual({ holders: 2, waiters: 0 })
+    a.slots.release({ run: 'run-a' })
+    await stage.clock.advance(100)
+    expect((await acquire(a, 'run-c', 1)).is).toBe('queued')
+  })
+
+  test('frees slots that a host will never give back', async () => {
+    await setLimit({ name: 'gpu', slots: 1 })
+    await holder('keeper')
+    const [leaking, b] = [await host('leaking'), await host('b')]
+    await acquire(leaking, 'run-that-is-over')
+    await stage.clock.advance(10 * SLOT_LEASE_MS)
+    expect((await acquire(b, 'run-b')).is).toBe('queued')
+    expect(await reset('gpu')).toMatchObject({ freed: 1 })
+    expect(await acquire(b, 'run-b')).toEqual({ is: 'granted' })
+  })
+
+  test('counts what is held again for the next keeper, which lets nobody in until that has sunk', async () => {
+    await setLimit({ name: 'gpu', slots: 1 })
+    const first = await holder('first')
+    const [a, b] = [await host('a'), await host('b')]
+    await acquire(a, 'run-a')
+    await reset('gpu')
+    expect(await acquire(b, 'run-b')).toEqual({ is: 'granted' })
+    await stage.drive(first.stop())
+    await holder('second')
+    await stage.clock.advance(1_000)
+    expect((await acquire(b, 'run-c', 1)).is).toBe('queued')
+    await listen('run-c', b, (held) => b.slots.granted(held))
+    a.slots.release({ run: 'run-a' })
+    await stage.clock.advance(100)
+    expect(b.granted).toEqual([])
+    b.slots.release({ run: 'run-b' })
+    await stage.clock.advance(100)
+    expect(b.granted).toEqual(['run-c'])
+  })
+
+  test('may be one of a pool; one that is none is unknown', async () => {
+    const { pools } = openCatalog(stage.home.broker, stage.home.deps)
+    await stage.drive(pools.create({ name: 'p', paused: false, limit: 1 }))
+    await holder('keeper')
+    const a = await host('a')
+    await stage.drive(a.slots.acquire(want('run-a', 0, ['pool:p'])))
+    expect(await reset('pool:p')).toEqual({ freed: 1, holders: [{ run: 'run-a', slots: 1 }] })
+    expect(await reset('nobody')).toBeUndefined()
+  })
+
+  test('is none as long as nobody keeps it, or who does has not heard from everybody', async () => {
+    await setLimit({ name: 'gpu', slots: 1 })
+    const unkept = { code: 'CB_E_SLOTS_UNKEPT', message: expect.stringContaining("'gpu'") }
+    await expect(reset('gpu')).rejects.toMatchObject(unkept)
+    const first = await holder('first')
+    const a = await host('a')
+    await acquire(a, 'run-a')
+    await stage.drive(first.stop())
+    a.machine.clock.freeze()
+    await holder('second')
+    await expect(reset('gpu')).rejects.toMatchObject(unkept)
+    a.machine.clock.thaw()
+    await stage.clock.advance(SLOT_LEASE_MS)
+    expect(await reset('gpu')).toEqual({ freed: 1, holders: [{ run: 'run-a', slots: 1 }] })
   })
 })
 
