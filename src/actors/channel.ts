@@ -32,8 +32,6 @@ export interface RunStart {
   readonly scheduledTime: number
   readonly deployment?: string
   readonly parent?: { readonly run: string; readonly key: string }
-  /** Whether anything is in the log that a replay may meet. */
-  readonly replay: boolean
 }
 
 /** What is undefined is as if it were not there: a call is made by the thousand, always of one shape. */

@@ -23,6 +23,7 @@ import type { HostedValues } from './hosted-values.ts'
 import { type RunReply, workerAddress } from './messages.ts'
 import type { RunRecord } from './records.ts'
 import type { RunLog } from './run-log.ts'
+import { runStart } from './run-start.ts'
 import type { RunState } from './run-state.ts'
 import { asJson } from './shape.ts'
 
@@ -309,28 +310,14 @@ export class Errands {
     if (out.phase.is === 'waiting') return
     const { broker, deps } = this.#context
     const { id: run, state } = this.#log
-    const { created, flow } = state
-    const { epoch, runCount, failures } = flow.context
-    const id = `errand/${run}/${epoch}.${runCount}/${this.#sent++}`
-    const start = {
-      run,
-      flow: out.request.flow,
-      name: created.name,
-      parameters: out.parameters,
-      tags: created.tags,
-      epoch,
-      runCount,
-      failures,
-      scheduledTime: created.scheduledTime,
-      ...(created.deployment === undefined ? {} : { deployment: created.deployment }),
-      ...(created.parent === undefined ? {} : { parent: created.parent }),
-      replay: false,
-    }
+    const { flow, queue } = out.request
+    const start = runStart(state, { flow, parameters: out.parameters })
+    const id = `errand/${run}/${start.epoch}.${start.runCount}/${this.#sent++}`
     const item = asJson({ run, errand: { key: out.key, start } })
-    const { priority } = created.policy.target
-    untilAnswered(deps, this.#gone.signal, () =>
-      broker.queue.enqueue(out.request.queue, item, { id, priority }),
-    ).catch((error) => this.#refuse(out, error))
+    const { priority } = state.created.policy.target
+    untilAnswered(deps, this.#gone.signal, () => broker.queue.enqueue(queue, item, { id, priority })).catch(
+      (error) => this.#refuse(out, error),
+    )
   }
 
   /** (F4) */

@@ -20,12 +20,12 @@ import type {
 } from './channel.ts'
 import { Children } from './children.ts'
 import { Errands } from './errands-out.ts'
-import type { ValueRef } from './events.ts'
 import type { HostContext } from './host-context.ts'
 import type { HostedValues } from './hosted-values.ts'
 import type { NoteRecord, RunRecord } from './records.ts'
 import { judgeValue } from './rules.ts'
 import type { RunLog } from './run-log.ts'
+import { runStart } from './run-start.ts'
 import type { RunState } from './run-state.ts'
 import { TaskCalls } from './task-calls.ts'
 import { type Awaited, Waits } from './waits.ts'
@@ -175,26 +175,15 @@ export class Execution {
     )
   }
 
-  async #startOf({ id, created, flow, tasks, waits, values, children }: RunState): Promise<RunStart> {
-    const { epoch, runCount, failures } = flow.context
-    const { parameters } = created
-    const loaded = await new Promise<ValueRef>((resolve, reject) =>
-      this.#options.values.load(parameters, (inline = parameters) => resolve(inline), reject),
+  #startOf(state: RunState): Promise<RunStart> {
+    const start = runStart(state, state.created)
+    return new Promise((resolve, reject) =>
+      this.#options.values.load(
+        start.parameters,
+        (parameters = start.parameters) => resolve({ ...start, parameters }),
+        reject,
+      ),
     )
-    return {
-      run: id,
-      flow: created.flow,
-      name: created.name,
-      parameters: loaded,
-      tags: created.tags,
-      epoch,
-      runCount,
-      failures,
-      scheduledTime: created.scheduledTime,
-      ...(created.deployment === undefined ? {} : { deployment: created.deployment }),
-      ...(created.parent === undefined ? {} : { parent: created.parent }),
-      replay: tasks.size + waits.size + values.size + children.size > 0,
-    }
   }
 
   /** (X2) */
