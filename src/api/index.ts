@@ -56,6 +56,8 @@ export {
 export {
   ApiKey,
   ApiKeyInput,
+  Block,
+  BlockInput,
   ConcurrencyLimit,
   Deployment,
   DeploymentInput,

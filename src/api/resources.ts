@@ -14,6 +14,7 @@ const pool = Type.Omit(stored.WorkPool, STAMPS).properties
 const queue = Type.Omit(stored.WorkQueue, STAMPS).properties
 const deployment = Type.Omit(stored.Deployment, STAMPS).properties
 const variable = Type.Omit(stored.Variable, STAMPS).properties
+const block = Type.Omit(stored.Block, STAMPS).properties
 const key = Type.Omit(stored.ApiKey, [...STAMPS, 'hash']).properties
 
 export const WorkPoolInput = Type.Object({ ...pool, paused: Type.Optional(pool.paused) }, strict)
@@ -38,6 +39,8 @@ export const DeploymentInput = Type.Object(
 export type DeploymentInput = Static<typeof DeploymentInput>
 export const VariableInput = Type.Object({ ...variable, tags: Type.Optional(variable.tags) }, strict)
 export type VariableInput = Static<typeof VariableInput>
+export const BlockInput = Type.Object({ ...block, secrets: Type.Optional(block.secrets) }, strict)
+export type BlockInput = Static<typeof BlockInput>
 export const ApiKeyInput = Type.Object({ ...key, expiresAt: Type.Optional(Time) }, strict)
 export type ApiKeyInput = Static<typeof ApiKeyInput>
 
@@ -64,6 +67,10 @@ export type Deployment = Static<typeof Deployment>
 
 export const Variable = Type.Object({ ...variable, ...stamps }, strict)
 export type Variable = Static<typeof Variable>
+
+/** A block. In the place of each secret stands `***`. */
+export const Block = Type.Object({ ...block, ...stamps }, strict)
+export type Block = Static<typeof Block>
 
 /** An API key, without the key. */
 export const ApiKey = Type.Object({ ...key, expiresAt: Type.Optional(Time), ...stamps }, strict)

@@ -4,6 +4,7 @@
  * Imports core, the broker port and the actors.
  */
 
+export { hideSecrets, secretsIn } from './block-secrets.ts'
 export { brokerQueue, queuePrefix } from './broker-queue.ts'
 export {
   blockId,

@@ -35,6 +35,7 @@ export function buildProgram(context: Context): Program {
     groups.workQueueGroup(context),
     groups.limitGroup(context),
     groups.variableGroup(context),
+    groups.blockGroup(context),
     groups.apiKeyGroup(context),
     groups.eventGroup(context),
     groups.configGroup(context),

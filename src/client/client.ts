@@ -4,6 +4,8 @@ import type {
   ApiKey,
   ApiKeyInput,
   Artifact,
+  Block,
+  BlockInput,
   ConcurrencyLimit,
   Deployment,
   DeploymentInput,
@@ -122,6 +124,7 @@ export interface GatewayClient {
   readonly workQueues: Collection<WorkQueue, WorkQueueInput>
   readonly concurrencyLimits: ConcurrencyLimits
   readonly variables: Collection<Variable, VariableInput>
+  readonly blocks: Collection<Block, BlockInput>
   readonly artifacts: Collection<Artifact, never>
   readonly apiKeys: ApiKeys
   /** Lines of all runs, searched. */
@@ -171,6 +174,7 @@ export function createClient({ url, token, platform = thisPlatform }: ClientOpti
     workQueues: collection('work-queues'),
     concurrencyLimits: new ConcurrencyLimits(rest),
     variables: collection('variables'),
+    blocks: collection('blocks'),
     artifacts: collection('artifacts'),
     apiKeys: new ApiKeys(rest),
     logs: (query) => rest.ask('GET', '/api/v1/logs', { query }),

@@ -6,6 +6,7 @@
 export type {
   ApiKey,
   Artifact,
+  Block,
   ConcurrencyLimit,
   Deployment,
   Flow,

@@ -33,7 +33,7 @@ export { quote } from './quote.ts'
 export { type Random, seededRandom, systemRandom } from './random.ts'
 export { redactText } from './redact.ts'
 export { fillTemplate, runName } from './run-names.ts'
-export { hideCredentials, isSecretName, Secret } from './secret.ts'
+export { HIDDEN, hideCredentials, isSecretName, Secret } from './secret.ts'
 export {
   dataFolder,
   type Environment,

@@ -2,7 +2,8 @@
 
 import { inspect } from 'node:util'
 
-const HIDDEN = '***'
+/** What is shown of a secret. */
+export const HIDDEN = '***'
 
 /** A text that no log line, message or dump shows. Only `reveal` gives it away: call that where it is used up. */
 export class Secret {

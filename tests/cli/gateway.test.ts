@@ -158,6 +158,39 @@ describe('what is defined', PATIENT, () => {
     expect((await callboard('variable', 'get', 'city')).code).toBe(1)
   })
 
+  test('blocks are made once, again only when that is meant, and their secrets are never said', async () => {
+    const create = (...args: readonly string[]) =>
+      home
+        .with({ env: { CALLBOARD_URL: url, SLACK_TOKEN: 'xoxb-1' } })
+        .run('block', 'create', 'slack/alerts', ...args)
+    const made = await create(
+      '--set',
+      'retries=3',
+      '--secret',
+      'pin=1234',
+      '--secret-env',
+      'token=SLACK_TOKEN',
+    )
+    expect(made).toMatchObject({ code: 0, out: 'slack/alerts saved\n' })
+    expect(await json('block', 'inspect', 'slack/alerts')).toMatchObject({
+      data: { retries: 3, pin: '***', token: '***' },
+      secrets: ['pin', 'token'],
+    })
+    const { out } = await callboard('block', 'ls')
+    expect(out).toMatch(/^NAME +FIELDS +SECRET +CHANGED\nslack\/alerts +retries, pin, token +pin, token /)
+    expect((await create('--set', 'retries=4')).err).toContain('CB_E_CATALOG_EXISTS')
+    expect((await create('--set', 'retries=4', '--overwrite')).code).toBe(0)
+    expect(await json('block', 'inspect', 'slack/alerts')).toMatchObject({
+      data: { retries: 4 },
+      secrets: [],
+    })
+    const unset = await create('--secret-env', 'token=NO_SUCH')
+    expect([unset.code, unset.err]).toEqual([2, expect.stringContaining('NO_SUCH')])
+    expect((await callboard('block', 'inspect', 'alerts')).code).toBe(2)
+    expect((await callboard('block', 'delete', 'slack/alerts', '--yes')).code).toBe(0)
+    expect((await callboard('block', 'inspect', 'slack/alerts')).code).toBe(1)
+  })
+
   test('limits are made, changed and deleted', async () => {
     expect(
       (await callboard('concurrency-limit', 'create', 'db', '--slots', '3', '--decay', '0.5')).code,
@@ -189,6 +222,7 @@ describe('every listing', PATIENT, () => {
     ['worker', 'ls'],
     ['concurrency-limit', 'ls'],
     ['variable', 'ls'],
+    ['block', 'ls'],
     ['api-key', 'ls'],
     ['event', 'ls'],
     ['profile', 'ls'],

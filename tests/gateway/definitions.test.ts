@@ -69,6 +69,14 @@ const CASES: readonly Case[] = [
     wrong: { tags: 'no list' },
   },
   {
+    path: 'blocks',
+    names: ['slack', 'alerts'],
+    given: { type: 'slack', name: 'alerts', data: { channel: '#ops' } },
+    change: { data: { channel: '#oncall' } },
+    optional: '',
+    wrong: { secrets: 'no list' },
+  },
+  {
     path: 'concurrency-limits',
     names: ['tag:db'],
     given: { name: 'tag:db', slots: 2 },
@@ -138,7 +146,8 @@ describe.each(CASES)('$path', ({ change, given, names, optional, path, wrong }) 
     expect(Object.keys((await ask('GET', one)).body)).not.toContain(optional)
   })
 
-  test.skipIf(path === 'variables' || path === 'concurrency-limits')('are paused and go on', async () => {
+  const isPausable = !['variables', 'blocks', 'concurrency-limits'].includes(path)
+  test.runIf(isPausable)('are paused and go on', async () => {
     await ask('POST', all, given)
     expect((await ask('POST', `${one}/pause`)).body).toMatchObject({ paused: true })
     expect((await ask('POST', `${one}/resume`)).body).toMatchObject({ paused: false })

@@ -170,6 +170,7 @@ describe('a key', () => {
       'workers',
       'deployments',
       'variables',
+      'blocks',
       'flows',
       'work-pools',
       'concurrency-limits',

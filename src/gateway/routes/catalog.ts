@@ -14,7 +14,7 @@ import { addDefinitions, type Kind, noSuch } from './definitions.ts'
 import { answerStarted } from './shown-run.ts'
 
 /** Times as texts. */
-function shown<T extends catalog.Stamped>({ createdAt, updatedAt, ...rest }: T) {
+export function shown<T extends catalog.Stamped>({ createdAt, updatedAt, ...rest }: T) {
   return { ...rest, createdAt: iso(createdAt), updatedAt: iso(updatedAt) }
 }
 

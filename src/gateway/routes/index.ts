@@ -1,6 +1,7 @@
 /** What the gateway answers over REST, group by group. */
 
 import type { Server } from '../http/index.ts'
+import { addBlocks } from './blocks.ts'
 import { addApiKeys, addDeploymentRuns, addLimits, addPools } from './catalog.ts'
 import type { Context } from './context.ts'
 import { addFlowRuns } from './flow-runs.ts'
@@ -20,6 +21,7 @@ export function addRoutes(server: Server, context: Context): void {
   addTaskRuns(server, context)
   addFlows(server, context)
   addPools(server, context)
+  addBlocks(server, context)
   addDeploymentRuns(server, context)
   addWorkers(server, context)
   addLimits(server, context)
