@@ -32,7 +32,7 @@ const FORMAT = 1
 
 /** The marks of the entry that follows `tip`. */
 export function marksAfter(tip: Tip): Marks {
-  if (tip.rev < SPANS[0]) return []
+  if (tip.rev % SPANS[0] !== 0 || tip.rev === 0) return tip.marks
   const marks = SPANS.map((span, k) => (tip.rev % span === 0 ? tip.seq : (tip.marks[k] ?? 0)))
   while (marks.at(-1) === 0) marks.pop()
   return marks
