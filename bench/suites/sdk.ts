@@ -6,10 +6,11 @@
 import { silentLogger, systemDeps } from '../../src/core/index.ts'
 import { createEngine, type Engine, useEngine } from '../../src/sdk/index.ts'
 import { flow, task } from '../../src/sdk/public.ts'
-import { type FirstRun, firstRun, isBuilt } from '../lib/first-run.ts'
+import { type FirstRun, firstRun } from '../lib/first-run.ts'
 import { STEP_RESULT } from '../lib/floor-runs.ts'
 import type { Floor } from '../lib/floors.ts'
-import { peakMemory, resetPeak } from '../lib/memory.ts'
+import { mapRun } from '../lib/map-run.ts'
+import { whichPackage } from '../lib/on-package.ts'
 import type { Row, Target } from '../lib/results.ts'
 import type { Stand } from '../lib/stands.ts'
 import { median, quantile } from '../lib/stats.ts'
@@ -17,12 +18,12 @@ import { median, quantile } from '../lib/stats.ts'
 interface Size {
   readonly steps: number
   readonly times: number
-  readonly mapped: number
+  readonly mapped: readonly number[]
 }
 
 const SIZES: Readonly<Record<'full' | 'quick', Size>> = {
-  full: { steps: 2_000, times: 3, mapped: 100_000 },
-  quick: { steps: 200, times: 2, mapped: 5_000 },
+  full: { steps: 2_000, times: 3, mapped: [10_000, 100_000] },
+  quick: { steps: 200, times: 2, mapped: [5_000] },
 }
 
 /** Steps in a row before it is the floor's turn. */
@@ -36,21 +37,24 @@ interface Block {
 }
 
 const add = task('bench-add', async (i: number, sum: number) => ({ i, v: sum + i }))
-const noop = task('bench-noop', async (i: number) => i)
 
 /** Measures one stand, a row at a time. */
 export async function* measureSdk(stand: Stand, quick: boolean): AsyncGenerator<Row> {
   const size = SIZES[quick ? 'quick' : 'full']
+  yield stepRow(await steps(stand, size), stand)
+  for (const elements of size.mapped) yield* mapRows(stand, elements)
+  if (isOfItsOwn(stand)) yield* firstRunRows(size.times)
+}
+
+async function steps(stand: Stand, { steps, times }: Size): Promise<Block[]> {
   const engine = engineOn(stand)
   await engine.life.start()
   const release = useEngine(engine)
   try {
     await walk(stand.floor, 200)
     const blocks: Block[] = []
-    for (let i = 0; i < size.times; i++) blocks.push(...(await walk(stand.floor, size.steps)))
-    yield stepRow(blocks, stand)
-    yield* mapRows(size.mapped)
-    if (isOfItsOwn(stand)) yield* firstRunRows(size.times)
+    for (let i = 0; i < times; i++) blocks.push(...(await walk(stand.floor, steps)))
+    return blocks
   } finally {
     release()
     await engine.life.stop()
@@ -111,20 +115,19 @@ function isOfItsOwn({ broker }: Stand): boolean {
 async function* firstRunRows(times: number): AsyncGenerator<Row> {
   const runs: FirstRun[] = []
   for (let i = 0; i < 2 * times + 1; i++) runs.push(await firstRun())
-  const what = isBuilt ? 'the package as it is built' : 'from source: npm run build first'
   yield {
     workload: 'W6s import of the package',
     unit: 'ms',
     value: median(runs.map(({ importMs }) => importMs)),
     target: { kind: 'most', atMost: 120 },
-    note: what,
+    note: whichPackage,
   }
   yield {
     workload: 'W6s new process, new store, first run',
     unit: 'ms',
     value: median(runs.map(({ allMs }) => allMs)),
     target: { kind: 'most', atMost: 500 },
-    note: `${Math.round(median(runs.map(({ cpuMs }) => cpuMs)))} ms of processor; ${what}`,
+    note: `${Math.round(median(runs.map(({ cpuMs }) => cpuMs)))} ms of processor; ${whichPackage}`,
   }
 }
 
@@ -153,26 +156,20 @@ function targetOf({ driver, durability }: Stand['broker']['capabilities']): Targ
   return durability === 'power' ? { kind: 'times', atMost: 1.7 } : { kind: 'most', atMost: 0.15 }
 }
 
-async function* mapRows(elements: number): AsyncGenerator<Row> {
-  resetPeak()
-  const used = process.cpuUsage()
-  const began = performance.now()
-  const list = Array.from({ length: elements }, (_, i) => i)
-  await flow('bench-map', async () => (await noop.map(list)).length)()
-  const ms = performance.now() - began
-  const { user, system } = process.cpuUsage(used)
+async function* mapRows({ url }: Stand, elements: number): AsyncGenerator<Row> {
+  const { ms, cpuMs, peakMb } = await mapRun(url, elements)
   const workload = `W2s map of ${elements.toLocaleString('en')} no-op tasks`
   yield {
     workload,
     unit: '/s',
     value: (elements / ms) * 1_000,
-    note: `${Math.round((user + system) / elements)} µs of processor a task`,
+    note: `${Math.round((cpuMs / elements) * 1_000)} µs of processor a task; ${whichPackage}`,
   }
   yield {
     workload: `${workload}: most memory`,
     unit: 'MB',
-    value: peakMemory(),
+    value: peakMb,
     target: { kind: 'most', atMost: 400 },
-    note: 'resident, of this whole process',
+    note: 'resident, of a process that does nothing else',
   }
 }
