@@ -6,7 +6,7 @@ import { EventFilter, RunFilter } from './filters.ts'
 import { Worker } from './resources.ts'
 import { Artifact, FlowRun, LogLevel, LogLine, RunEvent, RunSnapshot, TaskRun } from './runs.ts'
 import { IdempotencyKey, SignalAnswer, SignalBody, SignalName, StartRun } from './signals.ts'
-import { StateName, StateView } from './states.ts'
+import { PassedState, StateName, StateView } from './states.ts'
 
 export const SUBPROTOCOL = 'callboard.v1'
 
@@ -65,6 +65,9 @@ export const ClientFrame = Type.Union([
 ])
 export type ClientFrame = Static<typeof ClientFrame>
 
+/** Only a client that does not keep up gets this: the states between the one it was told last and this one. */
+const overtook = { overtook: Type.Optional(Type.Array(PassedState, { minItems: 1 })) }
+
 /** A flow run entered a state. */
 export const RunStateChange = Type.Object(
   {
@@ -74,6 +77,7 @@ export const RunStateChange = Type.Object(
     /** It is tried again: task runs that did not complete are superseded. */
     again: Type.Optional(Type.Literal(true)),
     worker: Type.Optional(Type.String()),
+    ...overtook,
   },
   strict,
 )
@@ -85,6 +89,7 @@ export const TaskStateChange = Type.Object(
     key: Type.Optional(Type.String()),
     state: StateView,
     created: Type.Optional(TaskRun),
+    ...overtook,
   },
   strict,
 )

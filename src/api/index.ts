@@ -102,4 +102,4 @@ export {
   StartDeployment,
   StartRun,
 } from './signals.ts'
-export { StateCounts, StateName, StateType, StateView } from './states.ts'
+export { PassedState, StateCounts, StateName, StateType, StateView } from './states.ts'

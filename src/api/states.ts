@@ -36,6 +36,13 @@ export const StateView = Type.Object(
 )
 export type StateView = Static<typeof StateView>
 
+/** A state that a newer one took the place of before it was told. */
+export const PassedState = Type.Object(
+  { ...StateName.properties, timestamp: Time, worker: Type.Optional(Text) },
+  strict,
+)
+export type PassedState = Static<typeof PassedState>
+
 const Some = Type.Optional(Type.Integer({ minimum: 1 }))
 
 /** How many there are of each type; types of which there are none are left out. */

@@ -4,12 +4,14 @@
  * Invariants
  * (F1) After the same items it is the same, however often the connection broke in between.
  * (F2) A gap's snapshot takes the place of runs and task runs; lines that were given before it are kept.
+ * (F3) A state that has overtaken others counts as if each of them had been told.
  */
 
 import type {
   Artifact,
   FlowRun,
   LogLine,
+  PassedState,
   RunStateChange,
   StateCounts,
   StateType,
@@ -65,10 +67,10 @@ export class RunFold {
         this.#replace(item.snapshot) // (F2)
         break
       case 'state':
-        this.#runEntered(item.data, item.at)
+        this.#runEntered(item.data)
         break
       case 'task':
-        this.#taskRunsEntered(item.data, item.at)
+        this.#taskRunsEntered(item.data)
         break
       case 'log':
         this.#lines.push(item.data)
@@ -80,34 +82,38 @@ export class RunFold {
     }
   }
 
-  #runEntered({ created, state, again, worker }: RunStateChange, at: string): void {
-    const before = created ?? this.#run
-    if (before === undefined) return
-    const { worker: lastHost, ...run } = before
-    const host = isOver(state) ? undefined : (worker ?? lastHost)
-    this.#run = { ...entered(run, state, at), ...(host === undefined ? {} : { worker: host }) }
+  #runEntered({ created, state, again, worker, overtook = [] }: RunStateChange): void {
+    if (created !== undefined) this.#run = followed(created)
+    for (const passed of overtook) this.#runCame(seen(passed), passed.worker) // (F3)
+    this.#runCame(state, worker)
     if (again === true) this.#superseded()
   }
 
-  #taskRunsEntered({ key, created, state }: TaskStateChange, at: string): void {
+  #runCame(state: StateView, worker: string | undefined): void {
+    if (this.#run === undefined) return
+    const { worker: lastHost, ...run } = this.#run
+    const host = isOver(state) ? undefined : (worker ?? lastHost)
+    this.#run = { ...entered(run, state), ...(host === undefined ? {} : { worker: host }) }
+  }
+
+  #taskRunsEntered({ key, created, state, overtook = [] }: TaskStateChange): void {
     if (created !== undefined) this.#taskRuns.set(created.key, created)
-    else if (key !== undefined) this.#taskRunEntered(key, state, at)
+    else if (key !== undefined)
+      for (const one of [...overtook.map(seen), state]) this.#taskRunEntered(key, one) // (F3)
     else
-      for (const [open, { state: now }] of this.#taskRuns)
-        if (!isOver(now)) this.#taskRunEntered(open, state, at)
+      for (const [open, { state: now }] of this.#taskRuns) if (!isOver(now)) this.#taskRunEntered(open, state)
   }
 
   #replace(snapshot: { readonly run: FlowRun; readonly taskRuns: readonly TaskRun[] } | undefined): void {
     if (snapshot === undefined) return
-    const { legalSignals: _, rev: __, ...run } = snapshot.run
-    this.#run = run
+    this.#run = followed(snapshot.run)
     this.#taskRuns.clear()
     for (const taskRun of snapshot.taskRuns) this.#taskRuns.set(taskRun.key, taskRun)
   }
 
-  #taskRunEntered(key: string, state: StateView, at: string): void {
+  #taskRunEntered(key: string, state: StateView): void {
     const before = this.#taskRuns.get(key)
-    if (before !== undefined) this.#taskRuns.set(key, entered(before, state, at))
+    if (before !== undefined) this.#taskRuns.set(key, entered(before, state))
   }
 
   #superseded(): void {
@@ -116,8 +122,18 @@ export class RunFold {
   }
 }
 
+function followed({ legalSignals: _, rev: __, ...run }: FlowRun): FollowedRun {
+  return run
+}
+
+/** A state that was not told by itself; nothing hangs on its circumstances. */
+function seen({ name, timestamp, type }: PassedState): StateView {
+  return { type, name, timestamp, details: {} }
+}
+
 /** With its new state, and the times and counts that follow from it. */
-function entered<T extends Timed>(before: T, state: StateView, at: string): T {
+function entered<T extends Timed>(before: T, state: StateView): T {
+  const at = state.timestamp
   const wasRunning = before.state.type === 'RUNNING'
   const begins = state.type === 'RUNNING' && !wasRunning
   const spent = wasRunning ? Math.max(0, Date.parse(at) - Date.parse(before.state.timestamp)) : 0

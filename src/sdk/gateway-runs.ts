@@ -170,6 +170,9 @@ function answerOf(run: string, name: string, answer: SignalAnswer): Answer {
 function* eventsOf(item: Extract<LiveEvent, { kind: 'state' | 'task' }>): Generator<RunEvent, void> {
   const of = item.kind === 'state' ? 'flow' : item.data.key
   if (of === undefined) return
-  const { message, name, timestamp, type } = item.data.state
+  const { state, overtook = [] } = item.data
+  for (const { name, timestamp, type } of overtook)
+    yield { time: new Date(timestamp), of, type, name, message: undefined }
+  const { message, name, timestamp, type } = state
   yield { time: new Date(timestamp), of, type, name, message }
 }

@@ -76,42 +76,49 @@ function streamCommand(context: Context) {
       for await (const item of client.flowRuns.watchAll(filter, { kinds: ['state', 'task', 'event'] })) {
         if (item.kind === 'gap')
           out.note('Some events could not be given: they came faster than they were read.')
-        const shown = eventIn(item)
-        if (shown === undefined || !isWanted(shown.event, event)) continue
-        if (json === true) out.line(JSON.stringify(shown))
-        else out.line(eventText(out, shown))
+        for (const shown of eventsIn(item)) {
+          if (!isWanted(shown.event, event)) continue
+          out.line(json === true ? JSON.stringify(shown) : eventText(out, shown))
+        }
       }
     })
 }
 
 type Shown = Pick<RunEvent, 'event' | 'run' | 'task' | 'timestamp' | 'data'>
 
-/** States under the names that a listing gives them. */
-function eventIn(item: LiveItem): Shown | undefined {
+/** States under the names that a listing gives them, also those that were overtaken on their way here. */
+function eventsIn(item: LiveItem): Shown[] {
   switch (item.kind) {
     case 'event':
-      return item.data
+      return [item.data]
     case 'state':
-      return {
-        event: `flow-run.${item.data.state.name}`,
-        run: item.run,
-        timestamp: item.at,
-        data: { ...item.data.state },
-      }
+      return statesIn('flow-run', item.run, item.data)
     case 'task': {
-      const { key, state } = item.data
-      const task = key === undefined ? {} : { task: key }
-      return {
-        event: `task-run.${state.name}`,
-        run: item.run,
-        ...task,
-        timestamp: item.at,
-        data: { ...state },
-      }
+      const { key } = item.data
+      return statesIn('task-run', item.run, item.data, key === undefined ? {} : { task: key })
     }
     default:
-      return undefined
+      return []
   }
+}
+
+type Entered = Extract<LiveItem, { kind: 'state' | 'task' }>['data']
+
+function statesIn(
+  of: string,
+  run: string,
+  { state, overtook = [] }: Entered,
+  task: Pick<Shown, 'task'> = {},
+) {
+  return [...overtook, state].map(
+    (one): Shown => ({
+      event: `${of}.${one.name}`,
+      run,
+      ...task,
+      timestamp: one.timestamp,
+      data: { ...one },
+    }),
+  )
 }
 
 /** `flow-run.*` is every name that begins so. */

@@ -50,13 +50,15 @@ function tell(out: Output, fold: RunFold, item: LiveItem): void {
   const { run } = fold
   switch (item.kind) {
     case 'state': {
-      const { state } = item.data
-      out.line(eventLine(out, state.timestamp, run?.name ?? item.run, state))
+      const { state, overtook = [] } = item.data
+      for (const one of [...overtook, state])
+        out.line(eventLine(out, one.timestamp, run?.name ?? item.run, one))
       break
     }
     case 'task': {
-      const { key, state } = item.data
+      const { key, state, overtook = [] } = item.data
       if (key === undefined || state.type === 'PENDING') break
+      for (const one of overtook) out.line(eventLine(out, one.timestamp, key, one))
       const taskRun = fold.taskRuns.find((one) => one.key === key)
       const took = taskRun !== undefined && isOver(state) ? `  ${spanText(taskRun.totalRunMs)}` : ''
       out.line(eventLine(out, state.timestamp, key, state) + took)

@@ -20,6 +20,7 @@ import { type Exit, Outbox } from './outbox.ts'
 import { parseFrame } from './parse-frame.ts'
 import { Rate } from './rate.ts'
 import { replyError, replyTo } from './replies.ts'
+import type { SharedEvent } from './shared-event.ts'
 import type { LiveSources } from './sources.ts'
 import { openSubscription, type Subscription } from './subscribe.ts'
 import type { Voice } from './voice.ts'
@@ -197,10 +198,11 @@ export class Connection {
 
   #voice(id: number, sub: number): Voice {
     const outbox = this.#outbox
+    const write = (event: SharedEvent) => event.forSocket(sub)
     return {
       begun: (cursor, snapshot) =>
         this.#say({ op: 'subscribed', id, sub, cursor, ...(snapshot === undefined ? {} : { snapshot }) }),
-      event: (lane, event) => outbox.tell(lane, event.forSocket(sub), event.cursor, event.key),
+      event: (lane, event) => outbox.tell(lane, event, write),
       gap: (gap, snapshot) =>
         this.#say({ op: 'gap', sub, ...gap, ...(snapshot === undefined ? {} : { snapshot }) }),
       end: (lane, cursor) => {

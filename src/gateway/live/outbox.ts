@@ -5,7 +5,7 @@
  * Invariants
  * (O1) The events that wait, here and behind the exit, stay within the limits. Answers and snapshots always have room:
  *      a client asks for those one by one.
- * (O2) What was put in leaves in that order. An event of a key is overtaken only by a later one of that key.
+ * (O2) What was put in leaves in that order. A state is overtaken only by a later one of the same thing, which says so.
  * (O3) A lane whose events were taken out hears of it once, and has nothing waiting afterwards; it gets them elsewhere, or
  *      says itself what is missing.
  * (O4) An exit that takes nothing slows nobody else: nothing here waits for it.
@@ -14,6 +14,8 @@
  */
 
 import type { Clock } from '../../core/index.ts'
+import { overtake, type Waiting } from './overtaking.ts'
+import type { SharedEvent } from './shared-event.ts'
 
 /** The way out to the client: a socket, a response. */
 export interface Exit {
@@ -44,20 +46,11 @@ export interface OutboxLimits {
 /** So much more may wait for that long. (O5) */
 const AT_ONCE = 4
 
-interface Item {
-  readonly bytes: Buffer
-  /** Undefined for answers. */
-  readonly lane: Lane | undefined
-  /** What it can be overtaken by, among its lane's. */
-  readonly key: string | undefined
-  readonly cursor: string
-}
-
 export class Outbox {
   readonly #exit: Exit
   readonly #limits: OutboxLimits
   readonly #clock: Pick<Clock, 'monotonic'>
-  #items: Item[] = []
+  #items: Waiting[] = []
   #next = 0
   /** Of events: those that wait here, and those that the exit has not let go. (O1) */
   #events = 0
@@ -80,12 +73,12 @@ export class Outbox {
 
   /** An answer: it always has room. */
   say(bytes: Buffer): void {
-    this.#put({ bytes, lane: undefined, key: undefined, cursor: '' })
+    this.#put({ is: 'answer', bytes })
   }
 
-  /** An event of a lane. */
-  tell(lane: Lane, bytes: Buffer, cursor: string, key?: string): void {
-    this.#put({ bytes, lane, cursor, key })
+  /** An event of a lane; `write` makes its frame. */
+  tell(lane: Lane, event: SharedEvent, write: (event: SharedEvent) => Buffer): void {
+    this.#put({ is: 'event', bytes: write(event), lane, event, write })
     if (this.#isOver(1)) this.#makeRoom()
   }
 
@@ -97,16 +90,16 @@ export class Outbox {
 
   /** Forgets what waits of a lane. */
   forget(lane: Lane): void {
-    this.#filter((item) => item.lane !== lane)
+    this.#filter((item) => item.is === 'answer' || item.lane !== lane)
   }
 
   /** The lane is at its end and could not get its events again: what waits of it is not taken out any more. */
   keep(lane: Lane): void {
     for (let index = this.#next; index < this.#items.length; index++) {
       const item = this.#items[index]
-      if (item?.lane !== lane) continue
+      if (item?.is !== 'event' || item.lane !== lane) continue
       this.#count(item, -1)
-      this.#items[index] = { ...item, lane: undefined }
+      this.#items[index] = { is: 'answer', bytes: item.bytes }
     }
   }
 
@@ -121,7 +114,7 @@ export class Outbox {
     return this.#items.length - this.#next
   }
 
-  #put(item: Item): void {
+  #put(item: Waiting): void {
     if (this.#isClosed) return
     this.#count(item, 1)
     if (this.isFlowing) this.#hand(item)
@@ -131,16 +124,16 @@ export class Outbox {
     }
   }
 
-  #hand(item: Item): void {
-    item.lane?.left(item.cursor)
+  #hand(item: Waiting): void {
+    if (item.is === 'event') item.lane.left(item.event.cursor)
     this.#exit.write(item.bytes, () => {
       this.#count(item, -1)
       this.#pump()
     })
   }
 
-  #count({ bytes, lane }: Item, sign: 1 | -1): void {
-    if (lane === undefined) return
+  #count({ bytes, is }: Waiting, sign: 1 | -1): void {
+    if (is === 'answer') return
     this.#events += sign
     this.#eventBytes += sign * bytes.length
   }
@@ -185,31 +178,18 @@ export class Outbox {
 
   /** (O2) */
   #overtake(): void {
-    const newest = new Map<Lane, Set<string>>()
-    const kept: Item[] = []
-    for (let index = this.#items.length - 1; index >= this.#next; index--) {
-      const item = this.#items[index]
-      if (item === undefined) continue
-      const { lane, key } = item
-      if (lane !== undefined && key !== undefined) {
-        const keys = newest.get(lane) ?? new Set()
-        if (keys.has(key)) {
-          this.#count(item, -1)
-          continue
-        }
-        newest.set(lane, keys.add(key))
-      }
-      kept.push(item)
-    }
-    this.#items = kept.reverse()
+    const waiting = this.#items.slice(this.#next)
+    for (const item of waiting) this.#count(item, -1)
+    this.#items = overtake(waiting)
     this.#next = 0
+    for (const item of this.#items) this.#count(item, 1)
   }
 
   #widest(): Lane | undefined {
     const bytes = new Map<Lane, number>()
     for (let index = this.#next; index < this.#items.length; index++) {
       const item = this.#items[index]
-      if (item?.lane === undefined) continue
+      if (item?.is !== 'event') continue
       bytes.set(item.lane, (bytes.get(item.lane) ?? 0) + item.bytes.length)
     }
     let widest: Lane | undefined
@@ -219,8 +199,8 @@ export class Outbox {
     return widest
   }
 
-  #filter(wanted: (item: Item) => boolean): void {
-    const kept: Item[] = []
+  #filter(wanted: (item: Waiting) => boolean): void {
+    const kept: Waiting[] = []
     for (const item of this.#items.slice(this.#next)) {
       if (wanted(item)) kept.push(item)
       else this.#count(item, -1)

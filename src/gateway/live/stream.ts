@@ -13,6 +13,7 @@ import type { LiveLimits } from './limits.ts'
 import type { Live, Member } from './live.ts'
 import { Outbox } from './outbox.ts'
 import { RunSubscription } from './run-subscription.ts'
+import type { SharedEvent } from './shared-event.ts'
 import type { Voice } from './voice.ts'
 
 export interface StreamOptions {
@@ -152,12 +153,13 @@ class Stream implements Member {
 
   #speak(): Voice {
     const outbox = this.#outbox
+    const write = (event: SharedEvent) => event.forStream()
     const say = (event: string, id: string, data: object) =>
       outbox.say(Buffer.from(`id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`))
     return {
       // Whoever goes on from a cursor has what holds there, and may be told that there is no more.
       begun: (cursor, snapshot) => snapshot && say('subscribed', cursor, { cursor, snapshot }),
-      event: (lane, event) => outbox.tell(lane, event.forStream(), event.cursor, event.key),
+      event: (lane, event) => outbox.tell(lane, event, write),
       gap: (gap, snapshot) => say('gap', gap.to, { ...gap, snapshot }),
       end: (lane, cursor) => {
         outbox.keep(lane)

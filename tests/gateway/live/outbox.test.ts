@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Exit, type Lane, Outbox } from '../../../src/gateway/live/outbox.ts'
+import { SharedEvent } from '../../../src/gateway/live/shared-event.ts'
 
 const LIMITS = { bufferBytes: 1_000, bufferFrames: 100, highWaterBytes: 100, slowAfterMs: 10 }
 
@@ -63,12 +64,25 @@ class TestLane implements Lane {
 
 const text = (of: string, size: number) => Buffer.from(of.padEnd(size, '.'))
 
+const at = '2026-01-01T00:00:00.000Z'
+
+/** Something that a run's code told of, or with a key, a state that the task run of that key entered. */
+function tell(outbox: Outbox, lane: Lane, bytes: Buffer, cursor: string, key?: string): void {
+  const state = { type: 'RUNNING', name: 'Running', timestamp: at, details: {} } as const
+  const event = { id: cursor, event: 'said', run: 'run', timestamp: at, data: {} }
+  const told =
+    key === undefined
+      ? ({ kind: 'event', at, data: event } as const)
+      : ({ kind: 'task', at, data: { key, state } } as const)
+  outbox.tell(lane, new SharedEvent('run', told, cursor), () => bytes)
+}
+
 describe('an outbox', () => {
   test('hands on at once while the exit flows, and in order once it does again', () => {
     const exit = new SlowExit()
     const outbox = new Outbox(exit, LIMITS, passing())
     const lane = new TestLane('a')
-    for (let n = 0; n < 10; n++) outbox.tell(lane, text(`${n}`, 50), `c${n}`)
+    for (let n = 0; n < 10; n++) tell(outbox, lane, text(`${n}`, 50), `c${n}`)
     expect(lane.newest).toBe('c1')
     outbox.say(Buffer.from('answer'))
     exit.take()
@@ -80,8 +94,8 @@ describe('an outbox', () => {
     const exit = new SlowExit()
     const outbox = new Outbox(exit, LIMITS, passing())
     const lane = new TestLane('a')
-    outbox.tell(lane, text('first', 100), 'c0')
-    for (let n = 0; n < 40; n++) outbox.tell(lane, text(`${n % 4}:${n}`, 50), `c${n + 1}`, `task ${n % 4}`)
+    tell(outbox, lane, text('first', 100), 'c0')
+    for (let n = 0; n < 40; n++) tell(outbox, lane, text(`${n % 4}:${n}`, 50), `c${n + 1}`, `task ${n % 4}`)
     exit.take()
     const states = exit.taken.slice(1).map((taken) => taken.replaceAll('.', ''))
     expect(states.length).toBeLessThan(40)
@@ -93,9 +107,9 @@ describe('an outbox', () => {
     const exit = new SlowExit()
     const outbox = new Outbox(exit, LIMITS, passing())
     const [wide, narrow] = [new TestLane('wide'), new TestLane('narrow')]
-    outbox.tell(wide, text('first', 100), 'w')
-    for (let n = 0; n < 5; n++) outbox.tell(narrow, text(`n${n}`, 10), `n${n}`)
-    for (let n = 0; n < 30; n++) outbox.tell(wide, text(`w${n}`, 40), `w${n}`)
+    tell(outbox, wide, text('first', 100), 'w')
+    for (let n = 0; n < 5; n++) tell(outbox, narrow, text(`n${n}`, 10), `n${n}`)
+    for (let n = 0; n < 30; n++) tell(outbox, wide, text(`w${n}`, 40), `w${n}`)
     expect([wide.drops, narrow.drops]).toEqual([1, 0])
     exit.take()
     expect(exit.taken.filter((taken) => taken.startsWith('n'))).toHaveLength(5)
@@ -106,9 +120,9 @@ describe('an outbox', () => {
     const exit = new SlowExit()
     const outbox = new Outbox(exit, LIMITS, STANDING)
     const lane = new TestLane('a')
-    for (let n = 0; n < 39; n++) outbox.tell(lane, text(`${n}`, 100), `c${n}`, 'key')
+    for (let n = 0; n < 39; n++) tell(outbox, lane, text(`${n}`, 100), `c${n}`, 'key')
     expect([lane.overruns, lane.drops]).toEqual([0, 0])
-    for (let n = 0; n < 5; n++) outbox.tell(lane, text(`${n}`, 100), `c${n}`, 'key')
+    for (let n = 0; n < 5; n++) tell(outbox, lane, text(`${n}`, 100), `c${n}`, 'key')
     expect([lane.overruns, lane.drops]).toEqual([1, 0])
     exit.take()
     expect(exit.taken.length).toBeLessThan(10)
@@ -118,10 +132,10 @@ describe('an outbox', () => {
     const exit = new SlowExit()
     const outbox = new Outbox(exit, LIMITS, passing())
     const [ended, other] = [new TestLane('ended'), new TestLane('other')]
-    for (let n = 0; n < 9; n++) outbox.tell(ended, text(`e${n}`, 100), `e${n}`)
+    for (let n = 0; n < 9; n++) tell(outbox, ended, text(`e${n}`, 100), `e${n}`)
     outbox.keep(ended)
     outbox.say(Buffer.from('end'))
-    for (let n = 0; n < 30; n++) outbox.tell(other, text(`o${n}`, 100), `o${n}`)
+    for (let n = 0; n < 30; n++) tell(outbox, other, text(`o${n}`, 100), `o${n}`)
     expect([ended.drops, ended.overruns]).toEqual([0, 0])
     expect(other.drops).toBeGreaterThan(0)
     exit.take()
@@ -136,7 +150,7 @@ describe('an outbox', () => {
     const outbox = new Outbox(exit, LIMITS, passing())
     const lane = new TestLane('a')
     outbox.say(text('snapshot', 5_000))
-    for (let n = 0; n < 10; n++) outbox.tell(lane, text(`${n}`, 50), `c${n}`)
+    for (let n = 0; n < 10; n++) tell(outbox, lane, text(`${n}`, 50), `c${n}`)
     expect(lane.drops).toBe(0)
     exit.take()
     expect(exit.taken).toHaveLength(11)
@@ -182,7 +196,7 @@ describe('an outbox', () => {
             const lane = lanes[one.lane]
             if (lane === undefined) continue
             const key = one.key === null ? undefined : `k${one.key}`
-            outbox.tell(lane, text(`${lane.name} ${++count} ${key}`, one.size), `${count}`, key)
+            tell(outbox, lane, text(`${lane.name} ${++count} ${key}`, one.size), `${count}`, key)
           }
           // What is at the exit is within the high water and one frame more.
           expect(exit.bufferedBytes).toBeLessThan(LIMITS.highWaterBytes + 120)
