@@ -82,7 +82,11 @@ describe('a read model in a folder', () => {
     const log = new TestLog()
     const model = opened()
     model.take([log.create(RUN), log.start(RUN)])
-    expect([model.newestRev(RUN), model.newestRev(runId(2)), model.figures.records]).toEqual([2, undefined, 0])
+    expect([model.newestRev(RUN), model.newestRev(runId(2)), model.figures.records]).toEqual([
+      2,
+      undefined,
+      0,
+    ])
     expect([model.runs.get(RUN)?.state.name, model.cursor, model.newestRev(RUN)]).toEqual(['Running', '2', 2])
     const { records } = model.figures
     expect(records).toBeGreaterThan(0)
