@@ -2,11 +2,18 @@
 
 import { CommanderError } from '@commander-js/extra-typings'
 import { GatewayError } from '../client/index.ts'
-import { isCallboardError } from '../core/index.ts'
+import { type ErrorCode, isCallboardError } from '../core/index.ts'
 
 const DONE = 0
 const FAILED = 1
 const WRONG_USAGE = 2
+
+/** What whoever wrote the command has to write otherwise. */
+const WRITTEN_WRONGLY: readonly ErrorCode[] = [
+  'CB_E_CODE_MISSING',
+  'CB_E_SETTING_INVALID',
+  'CB_E_SETTING_UNKNOWN',
+]
 
 /** Ends the command with a message and a code. */
 export class CommandFailure extends Error {
@@ -38,8 +45,8 @@ export function endingOf(error: unknown): Ending {
   if (error instanceof GatewayError)
     return { exitCode: FAILED, message: withCode(error.code, [error.message, ...faults(error)].join('\n')) }
   if (isCallboardError(error)) {
-    const isSetting = error.code === 'CB_E_SETTING_INVALID' || error.code === 'CB_E_SETTING_UNKNOWN'
-    return { exitCode: isSetting ? WRONG_USAGE : FAILED, message: withCode(error.code, error.message) }
+    const exitCode = WRITTEN_WRONGLY.includes(error.code) ? WRONG_USAGE : FAILED
+    return { exitCode, message: withCode(error.code, error.message) }
   }
   return {
     exitCode: FAILED,

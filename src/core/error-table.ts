@@ -104,9 +104,15 @@ export const ERRORS = {
   CB_E_CODE_LOAD: {
     kind: 'terminal',
     status: 500,
-    meaning:
-      'The file of a flow is not there, cannot be loaded, or does not export the flow that its entry point names.',
+    meaning: 'The file of a flow cannot be loaded, or does not export the flow that its entry point names.',
     remedy: 'Correct the entry point (file.ts:export), or the file, as the message says.',
+  },
+  CB_E_CODE_MISSING: {
+    kind: 'terminal',
+    status: 500,
+    meaning: 'There is no file where an entry point says that a flow is.',
+    remedy:
+      'Correct the path, or see that the code is where it runs: workers look in the folder of the deployment.',
   },
   CB_E_CODE_START: {
     kind: 'retryable',

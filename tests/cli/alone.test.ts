@@ -113,12 +113,15 @@ describe('run', PATIENT, () => {
   })
 
   test.each([
-    ['flows.ts', 'exports several flows'],
-    ['flows.ts:sum', 'Did you mean sums?'],
-    ['nowhere.ts', 'Cannot find module'],
-  ])('of %s says what is wrong with it', async (name, said) => {
+    ['flows.ts', 1, "exports several flows: 'asking', 'failing', 'sums'", 'CB_E_CODE_LOAD'],
+    ['flows.ts:sum', 1, "Did you mean 'sums'?", 'CB_E_CODE_LOAD'],
+    ['flows.ts:shout', 1, 'is a task, no flow', 'CB_E_CODE_LOAD'],
+    ['nowhere.ts', 2, 'There is no file', 'CB_E_CODE_MISSING'],
+  ])('of %s says what is wrong with it', async (name, exit, said, errorCode) => {
     const { code, err } = await home.run('run', join(FIXTURES, name))
-    expect([code, err]).toEqual([1, expect.stringContaining(said)])
+    expect([code, err]).toEqual([exit, expect.stringContaining(said)])
+    expect(err).toContain(`[${errorCode}]`)
+    expect(err).not.toContain('flow-files')
   })
 })
 

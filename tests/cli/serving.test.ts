@@ -95,7 +95,10 @@ describe('deployments', PATIENT, () => {
     const broken = join(home.folder, 'broken.ts')
     await writeFile(broken, "throw new Error('not today')")
     const thrown = await here.run('deploy', broken)
-    expect([thrown.code, thrown.err]).toEqual([1, expect.stringContaining('not today')])
+    expect([thrown.code, thrown.err]).toEqual([
+      1,
+      expect.stringMatching(/could not be loaded: Error: not today\n[\s\S]*broken\.ts:1:7/),
+    ])
     const empty = join(home.folder, 'empty.ts')
     await writeFile(empty, 'export const nothing = 1')
     const nothing = await here.run('deploy', empty)

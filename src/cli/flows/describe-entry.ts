@@ -5,24 +5,22 @@
 
 import { basename, dirname } from 'node:path'
 import { DEFAULT_POOL, DEFAULT_QUEUE } from '../../catalog/index.ts'
-import { draftOf } from '../../sdk/index.ts'
-import type { DescribedFlow, Description } from './described.ts'
-import { loadFlows } from './load.ts'
+import { draftOf, flowsIn } from '../../sdk/index.ts'
+import type { Description } from './described.ts'
+import { failureOf } from './failure.ts'
 
 const [, , ...files] = process.argv
 const place = { pool: DEFAULT_POOL, queue: DEFAULT_QUEUE }
 
 async function describe(): Promise<Description> {
-  const flows: DescribedFlow[] = []
   try {
-    for (const file of files)
-      for (const { exported, definition } of await loadFlows(file)) {
-        const code = { path: dirname(file), entrypoint: `${basename(file)}:${exported}` }
-        flows.push({ file, exported, draft: draftOf(definition, code, place) })
-      }
+    const flows = (await flowsIn(files)).map(({ file, exported, definition }) => {
+      const code = { path: dirname(file), entrypoint: `${basename(file)}:${exported}` }
+      return { file, exported, draft: draftOf(definition, code, place) }
+    })
     return { is: 'flows', flows }
   } catch (error) {
-    return { is: 'failure', message: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+    return { is: 'failure', failure: failureOf(error) }
   }
 }
 

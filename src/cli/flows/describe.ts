@@ -1,11 +1,10 @@
 /** What flows there are in files. */
 
 import { fork } from 'node:child_process'
-import { access } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
 import type { Deployment, Draft } from '../../catalog/index.ts'
-import { CommandFailure, wrongUsage } from '../exits.ts'
 import type { DescribedFlow, Description } from './described.ts'
+import { errorOf } from './failure.ts'
 import { programBeside } from './program-beside.ts'
 
 const PROGRAM = programBeside(import.meta.url, 'describe-entry')
@@ -13,24 +12,16 @@ const PROGRAM = programBeside(import.meta.url, 'describe-entry')
 /**
  * The flows that the files export, in a process of their own.
  *
- * @throws CommandFailure when a file is not there, cannot be loaded, or there is no flow in any of them
+ * @throws CB_E_CODE_MISSING; CB_E_CODE_LOAD when a file cannot be loaded, or there is no flow in any of them; CommandFailure
+ *   when loading them ends the process
  */
 export async function describeFlows(
   files: readonly string[],
   folder: string,
 ): Promise<readonly DescribedFlow[]> {
   const paths = files.map((file) => resolve(folder, file))
-  for (const path of paths)
-    await access(path).catch(() => {
-      throw wrongUsage(`There is no file ${path}.`)
-    })
   const description = await askFor(paths, folder)
-  if (description.is === 'failure')
-    throw new CommandFailure(`The flows cannot be loaded.\n${description.message}`)
-  if (description.flows.length === 0)
-    throw new CommandFailure(
-      `${files.join(', ')} ${files.length === 1 ? 'exports' : 'export'} no flow. Export one: export const weather = flow('weather', async () => …)`,
-    )
+  if (description.is === 'failure') throw errorOf(description.failure)
   return description.flows
 }
 
@@ -47,7 +38,10 @@ function askFor(paths: readonly string[], cwd: string): Promise<Description> {
     })
     child.once('close', (code) =>
       answered(
-        answer ?? { is: 'failure', message: `The file ended the process with code ${code}.\n${said}` },
+        answer ?? {
+          is: 'failure',
+          failure: { code: undefined, message: `The file ended the process with code ${code}.\n${said}` },
+        },
       ),
     )
   })

@@ -1,6 +1,7 @@
 /** A flow as a file defines it, as plain data. */
 
 import type { Deployment, Draft } from '../../catalog/index.ts'
+import type { Failure } from './failure.ts'
 
 export interface DescribedFlow {
   /** Absolute. */
@@ -13,4 +14,4 @@ export interface DescribedFlow {
 /** What the describing program answers. */
 export type Description =
   | { readonly is: 'flows'; readonly flows: readonly DescribedFlow[] }
-  | { readonly is: 'failure'; readonly message: string }
+  | { readonly is: 'failure'; readonly failure: Failure }

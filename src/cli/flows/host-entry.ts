@@ -3,22 +3,21 @@
  * started it says which, and hears how it goes.
  */
 
-import { messageOf } from '../../core/index.ts'
-import { serveTasks } from '../../sdk/index.ts'
+import { flowAt, serveTasks, tasksIn } from '../../sdk/index.ts'
+import { failureOf } from './failure.ts'
 import type { HostOrder, HostReport } from './host-orders.ts'
-import { loadFlow, loadTasks } from './load.ts'
 
 const report = (what: HostReport): Promise<void> =>
   new Promise((sent) => (process.send === undefined ? sent() : process.send(what, () => sent())))
 
 async function obey(order: HostOrder): Promise<void> {
   if (order.do === 'serve-tasks') {
-    const tasks = (await Promise.all(order.files.map(loadTasks))).flat()
+    const tasks = (await Promise.all(order.files.map(tasksIn))).flat()
     const serving = await serveTasks(order.limit === undefined ? {} : { limit: order.limit }, ...tasks)
     await report({ did: 'serve', what: tasks.map(({ name }) => name) })
     return serving.stopped
   }
-  const { flow } = await loadFlow(order.file, order.exported)
+  const { flow } = await flowAt(order.file, order.exported)
   if (order.do === 'serve') {
     const { name, parameters, limit } = order
     const serving = await flow.serve({
@@ -43,11 +42,6 @@ async function obey(order: HostOrder): Promise<void> {
 
 process.once('message', (order: HostOrder) => {
   obey(order)
-    .catch((error) =>
-      report({
-        did: 'fail',
-        message: error instanceof Error ? (error.stack ?? error.message) : messageOf(error),
-      }),
-    )
+    .catch((error) => report({ did: 'fail', failure: failureOf(error) }))
     .finally(() => process.disconnect?.())
 })

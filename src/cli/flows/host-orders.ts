@@ -1,5 +1,7 @@
 /** What the hosting program is told, and what it tells. */
 
+import type { Failure } from './failure.ts'
+
 export type HostOrder =
   /** Run a flow of a file here and end with it. */
   | {
@@ -33,4 +35,4 @@ export type HostReport =
       /** As JSON; undefined when there is none. */
       readonly result: string | undefined
     }
-  | { readonly did: 'fail'; readonly message: string }
+  | { readonly did: 'fail'; readonly failure: Failure }

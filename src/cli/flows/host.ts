@@ -4,6 +4,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import type { Context } from '../context.ts'
 import { CommandFailure } from '../exits.ts'
+import { errorOf } from './failure.ts'
 import type { HostOrder, HostReport } from './host-orders.ts'
 import { programBeside } from './program-beside.ts'
 
@@ -55,8 +56,8 @@ export async function host(
           if (found === undefined && failure === undefined && exit === undefined) return
           heard.delete(look)
           if (found !== undefined) resolve(found)
-          else
-            reject(new CommandFailure(failure?.message ?? `The process that ran it ended with code ${exit}.`))
+          else if (failure !== undefined) reject(errorOf(failure.failure))
+          else reject(new CommandFailure(`The process that ran it ended with code ${exit}.`))
         }
         heard.add(look)
         look()

@@ -4,6 +4,7 @@ import { access } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { DeploymentInput } from '../../api/index.ts'
+import { chosenFlow, entryPointOf } from '../../sdk/index.ts'
 import type { Context } from '../context.ts'
 import { CommandFailure } from '../exits.ts'
 import { type DeploymentPlace, deploymentOf, describeFlows } from '../flows/index.ts'
@@ -11,7 +12,7 @@ import { type DeploymentPlace, deploymentOf, describeFlows } from '../flows/inde
 /** As it stands there: the entry point says which flow, the rest is the deployment's. */
 type Section = DeploymentPlace & { readonly entrypoint: string }
 
-/** @throws CommandFailure when there is no such section, or it names what is not there */
+/** @throws CommandFailure when there is no such section; CB_E_CODE_MISSING, CB_E_CODE_LOAD for what it names */
 export async function configuredDeployments(context: Context): Promise<readonly DeploymentInput[]> {
   const file = await configFile(context)
   const { default: config }: { readonly default?: unknown } = await import(pathToFileURL(file).href)
@@ -32,13 +33,8 @@ async function deploymentIn(file: string, section: unknown, folder: string): Pro
       `A deployment in ${file} has no entrypoint, or no name: ${JSON.stringify(section)}`,
     )
   const { entrypoint, path = folder, ...place } = section
-  const [, source = entrypoint, exported = 'default'] = /^(.+):([^:/\\]+)$/.exec(entrypoint) ?? []
-  const flows = await describeFlows([source], folder)
-  const flow = flows.find((one) => one.exported === exported)
-  if (flow === undefined)
-    throw new CommandFailure(
-      `${source} exports no flow '${exported}', which ${file} names. It exports: ${flows.map((one) => one.exported).join(', ')}.`,
-    )
+  const code = entryPointOf(entrypoint)
+  const flow = chosenFlow(code.file, await describeFlows([code.file], folder), code.exported)
   return deploymentOf(flow, { ...place, path: resolve(folder, path) })
 }
 

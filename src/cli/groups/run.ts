@@ -3,6 +3,7 @@
 import { resolve } from 'node:path'
 import { Command } from '@commander-js/extra-typings'
 import type { StateType } from '../../client/index.ts'
+import { type EntryPoint, entryPointOf } from '../../sdk/index.ts'
 import type { Context } from '../context.ts'
 import { CommandFailure } from '../exits.ts'
 import { host } from '../flows/index.ts'
@@ -46,12 +47,9 @@ export function runCommand(context: Context) {
     })
 }
 
-/** The last colon parts file and export; that of a Windows drive does not. */
-export function codeIn(
-  text: string,
-  folder: string,
-): { readonly file: string; readonly exported: string | undefined } {
-  const [, file = text, exported] = /^(.+):([^:/\\]+)$/.exec(text) ?? []
+/** An entry point as it is written on a command line. */
+export function codeIn(text: string, folder: string): EntryPoint {
+  const { file, exported } = entryPointOf(text)
   return { file: resolve(folder, file), exported }
 }
 

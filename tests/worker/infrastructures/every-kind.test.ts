@@ -96,11 +96,11 @@ describe.each(KINDS)('code in: %s', { timeout: 60_000 }, (kind) => {
 
   test.each([
     ['nowhere.ts:sum', /There is no file .*nowhere\.ts/],
-    ['flows.ts:sums', /has no export 'sums'\. It exports .*'sum'.* Did you mean 'sum'\?/],
+    ['flows.ts:sums', /has no export 'sums'\. It exports the flows .*'sum'.* Did you mean 'sum'\?/],
     ['throws.ts:any', /throws\.ts could not be loaded: SyntaxError: this file is broken/],
     ['lacks.ts:any', /lacks\.ts could not be loaded: .*a-package-that-is-not-installed/],
     ['flows.ts:noFlow', /The export 'noFlow' of .* is no flow/],
-    ['dying.ts', /has no export 'default'\. It exports .* Name an export \(file\.ts:export\)/],
+    ['dying.ts', /exports several flows: .*'killed'.*\. Name one of them: .*dying\.ts:/],
   ])('that cannot be found by %s crashes the run, which says why', async (entrypoint, reason) => {
     await using stage = await infrastructureStage(kind)
     const { state } = await stage.end(await stage.start(entrypoint))

@@ -1,0 +1,25 @@
+/** What went wrong in a program that loads a user's code, on its way to the command that started it. */
+
+import { CallboardError, type ErrorCode, isCallboardError } from '../../core/index.ts'
+import { CommandFailure } from '../exits.ts'
+
+export interface Failure {
+  readonly code: ErrorCode | undefined
+  readonly message: string
+}
+
+/** What a file threw comes with where it did. */
+export function failureOf(error: unknown): Failure {
+  if (!isCallboardError(error)) return { code: undefined, message: traceOf(error) }
+  const { cause, code, message } = error
+  const where = code === 'CB_E_CODE_LOAD' && cause !== undefined ? `\n${traceOf(cause)}` : ''
+  return { code, message: `${message}${where}` }
+}
+
+export function errorOf({ code, message }: Failure): Error {
+  return code === undefined ? new CommandFailure(message) : new CallboardError(code, message)
+}
+
+function traceOf(thrown: unknown): string {
+  return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
+}
