@@ -19,6 +19,13 @@ export const TaskRunId = Type.String({
     'The id of a task run: the id of its flow run, a dot, and its identity there (`01ab….fetch-0`).',
 })
 
+/** The id of an artifact: its flow run's id, and where it stands in that run's log. */
+export const ArtifactId = Type.String({
+  pattern: `${TOKEN_PATTERN.source.slice(0, -1)}\\.[0-9]{1,15}\\.[0-9]{1,15}$`,
+  description:
+    'The id of an artifact, as a list gave it: the id of its flow run, and two numbers (`01ab….5.1`).',
+})
+
 export const Time = Type.String({
   format: 'date-time',
   maxLength: 40,

@@ -115,8 +115,16 @@ export type EventQuery = Static<typeof EventQuery>
 export const ArtifactQuery = Type.Object(
   {
     run: Type.Optional(RunId),
-    key: Type.Optional(Text),
-    kind: Type.Optional(Text),
+    task: Type.Optional(TaskRunId),
+    flow: Type.Optional(Text),
+    key: Type.Optional(ManyTexts),
+    /** `markdown`, `table`, `link`, `image`, `progress` */
+    kind: Type.Optional(ManyTexts),
+    latest: Type.Optional(
+      Type.Boolean({
+        description: 'Of each key the newest only, of those that the rest of the filter finds.',
+      }),
+    ),
     ...Paging,
   },
   strict,

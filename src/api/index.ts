@@ -4,6 +4,7 @@
  */
 
 export {
+  ArtifactId,
   Count,
   Fault,
   Milliseconds,

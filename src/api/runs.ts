@@ -1,7 +1,7 @@
 /** Flow runs and task runs, their lines, events and artifacts. */
 
 import { type Static, Type } from 'typebox'
-import { Count, Milliseconds, RunId, Sender, strict, TaskRunId, Text, Time } from './common.ts'
+import { ArtifactId, Count, Milliseconds, RunId, Sender, strict, TaskRunId, Text, Time } from './common.ts'
 import { StateCounts, StateView } from './states.ts'
 
 const Data = Type.Record(Type.String(), Type.Unknown())
@@ -116,14 +116,16 @@ export type RunEvent = Static<typeof RunEvent>
 
 export const Artifact = Type.Object(
   {
-    id: Type.String(),
+    id: ArtifactId,
     run: RunId,
+    /** Key of the task run that made it. */
     task: Type.Optional(Type.String()),
     /** Artifacts of one key are versions of one thing. */
     key: Type.Optional(Type.String()),
-    /** `markdown`, `table`, `link`, `image`, … */
+    /** `markdown`, `table`, `link`, `image`, `progress`. */
     kind: Type.String(),
     timestamp: Time,
+    /** As tagged JSON: `markdown`; `table`, a list of rows; `link` and `text`; `url` of an image; `progress`, 0 to 100. */
     data: Data,
   },
   strict,

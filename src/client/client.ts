@@ -3,7 +3,6 @@
 import type {
   ApiKey,
   ApiKeyInput,
-  Artifact,
   Block,
   BlockInput,
   ConcurrencyLimit,
@@ -30,6 +29,7 @@ import type {
   WorkQueue,
   WorkQueueInput,
 } from '../api/index.ts'
+import { Artifacts } from './artifacts.ts'
 import { Collection, type Name } from './collection.ts'
 import { Events, FlowRuns, TaskRuns } from './flow-runs.ts'
 import { Live, type LiveItem, type Reader, type Reply } from './live/index.ts'
@@ -125,7 +125,7 @@ export interface GatewayClient {
   readonly concurrencyLimits: ConcurrencyLimits
   readonly variables: Collection<Variable, VariableInput>
   readonly blocks: Collection<Block, BlockInput>
-  readonly artifacts: Collection<Artifact, never>
+  readonly artifacts: Artifacts
   readonly apiKeys: ApiKeys
   /** Lines of all runs, searched. */
   logs(query?: object): Promise<Page<LogLine>>
@@ -175,7 +175,7 @@ export function createClient({ url, token, platform = thisPlatform }: ClientOpti
     concurrencyLimits: new ConcurrencyLimits(rest),
     variables: collection('variables'),
     blocks: collection('blocks'),
-    artifacts: collection('artifacts'),
+    artifacts: new Artifacts(rest),
     apiKeys: new ApiKeys(rest),
     logs: (query) => rest.ask('GET', '/api/v1/logs', { query }),
     settings: () => rest.ask('GET', '/api/v1/settings'),

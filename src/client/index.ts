@@ -6,6 +6,7 @@
 export type {
   ApiKey,
   Artifact,
+  ArtifactQuery,
   Block,
   ConcurrencyLimit,
   Deployment,

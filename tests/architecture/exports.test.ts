@@ -189,6 +189,7 @@ const PUBLIC: Readonly<Record<string, readonly string[]>> = {
   './client': [
     'type ApiKey',
     'type Artifact',
+    'type ArtifactQuery',
     'type Block',
     'type ClientOptions',
     'type Collection',

@@ -336,16 +336,31 @@ describe('what happened', () => {
 
   test('leaves artifacts, found by run, key and kind', () => {
     model = modelOf(told())
-    const [artifact] = model.events.artifacts({ run: runId(1), key: 'report', kind: 'markdown' }).items
+    const [artifact] = model.artifacts.list({ run: runId(1), key: 'report', kind: 'markdown' }).items
     expect(artifact).toMatchObject({
       key: 'report',
       kind: 'markdown',
       task: 'fetch-0',
       data: { markdown: '# Rome' },
     })
-    expect(model.events.artifact(artifact?.id ?? '')).toEqual(artifact)
-    expect(model.events.artifacts({ key: 'other' }).items).toEqual([])
-    expect(model.events.artifact('nothing')).toBeUndefined()
+    expect(model.artifacts.get(artifact?.id ?? '')).toEqual(artifact)
+    expect(model.artifacts.list({ key: 'other' }).items).toEqual([])
+    expect(model.artifacts.get('nothing')).toBeUndefined()
+  })
+
+  test('leaves the newest artifact of each key once in a list, also when newer ones come between its pages', () => {
+    const log = told()
+    for (const key of ['chart', 'report', 'rows', 'chart'])
+      log.note(runId(1), 'artifact', { kind: 'markdown', key, markdown: '' })
+    log.note(runId(1), 'artifact', { kind: 'markdown', markdown: 'of no key' })
+    model = modelOf(log)
+    const keysIn = (page: ReturnType<ReadModel['artifacts']['list']>) => page.items.map(({ key }) => key)
+    const begun = model.artifacts.list({ latest: true, limit: 2 })
+    expect(keysIn(begun)).toEqual(['chart', 'rows'])
+    model.apply([log.note(runId(1), 'artifact', { kind: 'markdown', key: 'report', markdown: 'newer' })])
+    const { next: cursor = '' } = begun
+    expect(keysIn(model.artifacts.list({ latest: true, limit: 2, cursor }))).toEqual(['report'])
+    expect(keysIn(model.artifacts.list({ latest: true }))).toEqual(['report', 'chart', 'rows'])
   })
 
   test('is the history of a task run', () => {

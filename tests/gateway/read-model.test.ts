@@ -216,7 +216,7 @@ describe('a run that is archived', () => {
     expect(model.runs.list({ name: 'otter', tag: 'prod' }).items.map(({ id }) => id)).toEqual([other])
     expect(model.tasks.list({ tag: 'net' }).items.map(({ run }) => run)).toEqual([other])
     expect(model.lines.list({ q: 'sunshine' }).items.map(({ run }) => run)).toEqual([other])
-    expect(model.events.artifacts({}).items.map(({ run }) => run)).toEqual([other])
+    expect(model.artifacts.list({}).items.map(({ run }) => run)).toEqual([other])
     expect(new Set(model.events.list({ limit: 200 }).items.map(({ run }) => run))).toEqual(new Set([other]))
     model.close()
   })

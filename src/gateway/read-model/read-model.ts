@@ -15,7 +15,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Cursor, Entry, Rev } from '../../broker/index.ts'
 import type { Logger } from '../../core/index.ts'
 import { Projector } from './projector.ts'
-import { EventQueries, LineQueries, RunQueries, TaskQueries } from './queries/index.ts'
+import { ArtifactQueries, EventQueries, LineQueries, RunQueries, TaskQueries } from './queries/index.ts'
 
 import { command } from './sql.ts'
 import { getMeta, openStore, wipe } from './store.ts'
@@ -86,6 +86,11 @@ export class ReadModel {
   get events(): EventQueries {
     this.#bringIn()
     return this.#parts.events
+  }
+
+  get artifacts(): ArtifactQueries {
+    this.#bringIn()
+    return this.#parts.artifacts
   }
 
   get figures(): ReadModelFigures {
@@ -213,6 +218,7 @@ function partsOf(db: DatabaseSync, logger: Logger) {
     tasks: new TaskQueries(db),
     lines: new LineQueries(db),
     events: new EventQueries(db),
+    artifacts: new ArtifactQueries(db),
   }
 }
 

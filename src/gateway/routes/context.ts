@@ -10,7 +10,14 @@ import { demandRun, demandUnbound, narrowed, type Principal } from '../access/in
 import type { Asker, Commands } from '../commands.ts'
 import type { Feed } from '../feed.ts'
 import type { OwnWrites } from '../own-writes.ts'
-import { afterPlace, PER_PAGE, pageUpTo, type ReadModel, type VisibleRuns } from '../read-model/index.ts'
+import {
+  afterPlace,
+  PER_PAGE,
+  pageUpTo,
+  partsOfTaskRunId,
+  type ReadModel,
+  type VisibleRuns,
+} from '../read-model/index.ts'
 import type { Workers } from '../workers.ts'
 
 export interface Context {
@@ -66,6 +73,13 @@ export function demandSightOfAny(
 
 export function missing(what: string, id: string): CallboardError {
   return new CallboardError('CB_E_RUN_MISSING', `There is no ${what} ${id}, or it is archived. Check the id.`)
+}
+
+/** The run and the key of a task run's id. @throws CB_E_RUN_MISSING when it is none */
+export function partsOf(id: string) {
+  const parts = partsOfTaskRunId(id)
+  if (parts === undefined) throw missing('task run', id)
+  return parts
 }
 
 /** What a route is, for those who read about it; `tag` is the group. */

@@ -1,6 +1,7 @@
 /** What the gateway answers over REST, group by group. */
 
 import type { Server } from '../http/index.ts'
+import { addArtifacts } from './artifacts.ts'
 import { addBlocks } from './blocks.ts'
 import { addApiKeys, addDeploymentRuns, addLimits, addPools } from './catalog.ts'
 import type { Context } from './context.ts'
@@ -27,6 +28,7 @@ export function addRoutes(server: Server, context: Context): void {
   addLimits(server, context)
   addLimitReset(server, context)
   addWhatHappened(server, context)
+  addArtifacts(server, context)
   addApiKeys(server, context)
   addSettings(server, context)
   addHealth(server, context)

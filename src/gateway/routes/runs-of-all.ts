@@ -1,9 +1,7 @@
-/** What runs leave behind, over all of them: task runs, log lines, events, artifacts. */
+/** What runs leave behind, over all of them: task runs, log lines, events. */
 
 import { Type } from 'typebox'
 import {
-  Artifact,
-  ArtifactQuery,
   EventQuery,
   LogLine,
   LogQuery,
@@ -15,11 +13,9 @@ import {
   TaskRun,
   TaskRunId,
   TaskRunQuery,
-  Text,
 } from '../../api/index.ts'
 import { demandStates } from '../asked-states.ts'
 import type { Server } from '../http/index.ts'
-import { partsOfTaskRunId } from '../read-model/index.ts'
 import {
   about,
   answers,
@@ -28,10 +24,10 @@ import {
   demandSight,
   demandSightOfAny,
   missing,
+  partsOf,
 } from './context.ts'
 
 const ById = Type.Object({ id: TaskRunId })
-const ByArtifact = Type.Object({ id: Text })
 const States = Type.Object(Paging, strict)
 const { task: _, ...ofTask } = RunLogQuery.properties
 const LogOfTask = Type.Object(ofTask, strict)
@@ -138,37 +134,4 @@ export function addWhatHappened(server: Server, context: Context): void {
       return model.events.list(request.query)
     },
   )
-
-  server.get(
-    '/api/v1/artifacts',
-    {
-      schema: {
-        ...about('artifacts', 'Artifacts, newest first'),
-        querystring: ArtifactQuery,
-        response: answersPage(Artifact),
-      },
-    },
-    async (request) => {
-      demandSightOfAny(context, request, request.query.run)
-      return model.events.artifacts(request.query)
-    },
-  )
-
-  server.get(
-    '/api/v1/artifacts/:id',
-    { schema: { ...about('artifacts', 'An artifact'), params: ByArtifact, response: answers(Artifact) } },
-    async (request) => {
-      const { id } = request.params
-      const artifact = model.events.artifact(id)
-      if (artifact === undefined) throw missing('artifact', id)
-      demandSight(context, request, artifact.run)
-      return artifact
-    },
-  )
-}
-
-function partsOf(id: string) {
-  const parts = partsOfTaskRunId(id)
-  if (parts === undefined) throw missing('task run', id)
-  return parts
 }

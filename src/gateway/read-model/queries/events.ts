@@ -1,16 +1,7 @@
-/** What happened: states that runs and task runs were in, events of the code, artifacts. */
+/** What happened: states that runs and task runs were in, events of the code. */
 
 import type { DatabaseSync } from 'node:sqlite'
-import type {
-  Artifact,
-  ArtifactQuery,
-  EventQuery,
-  Page,
-  PastState,
-  RunEvent,
-  Sender,
-  StateView,
-} from '../../../api/index.ts'
+import type { EventQuery, Page, PastState, RunEvent, Sender, StateView } from '../../../api/index.ts'
 import { idOf } from '../events.ts'
 import { EVENT_KINDS, PLACES } from '../projector.ts'
 import { Conditions, Statements } from '../sql.ts'
@@ -70,34 +61,6 @@ export class EventQueries {
   statesOfTask(task: string, paging: Omit<Paging, 'sort'>): Page<PastState> {
     const conditions = ofTask(new Conditions(), task).and(`events.kind = ${EVENT_KINDS.task}`)
     return mapPage(this.#page(conditions, { ...paging, sort: 'asc' }), pastState)
-  }
-
-  /** Newest first. @throws CB_E_PAGE_CURSOR */
-  artifacts({ cursor, key, kind, limit: asked, run }: ArtifactQuery): Page<Artifact> {
-    const limit = limitOf(asked === undefined ? {} : { limit: asked })
-    const conditions = new Conditions().among('key', listOf(key)).among('kind', listOf(kind))
-    if (run !== undefined) conditions.and('run = (SELECT no FROM runs WHERE id = ?)', run)
-    const after = afterPlace(cursor, 'artifacts', ['number'])
-    if (after !== undefined) conditions.and('no < ?', ...after)
-    const found = this.#statements
-      .query<{ no: number; view: string }>(
-        `SELECT no, view FROM artifacts ${conditions.where} ORDER BY no DESC LIMIT ?`,
-      )
-      .all(...conditions.parameters, limit + 1)
-    return mapPage(
-      pageUpTo(found, limit, ({ no }) => ({ order: 'artifacts', values: [no] })),
-      ({ view }) => JSON.parse(view) as Artifact,
-    )
-  }
-
-  artifact(id: string): Artifact | undefined {
-    const run = id.slice(0, id.indexOf('.'))
-    const row = this.#statements
-      .query<{ view: string }>(
-        'SELECT view FROM artifacts WHERE run = (SELECT no FROM runs WHERE id = ?) AND id = ?',
-      )
-      .get(run, id)
-    return row === undefined ? undefined : (JSON.parse(row.view) as Artifact)
   }
 
   #page(conditions: Conditions, { cursor, limit: asked, sort }: Paging): Page<EventColumns> {

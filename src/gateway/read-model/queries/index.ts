@@ -1,5 +1,6 @@
 /** What can be asked of the read model, by what is asked for. */
 
+export { ArtifactQueries } from './artifacts.ts'
 export { EventQueries } from './events.ts'
 export { LineQueries } from './lines.ts'
 export { afterPlace, listOf, PER_PAGE, pageUpTo } from './paging.ts'
