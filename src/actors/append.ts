@@ -1,6 +1,6 @@
 /** Appends, and what becomes of them when the broker is away. */
 
-import type { Broker, Rev } from '../broker/index.ts'
+import type { AppendOutcome, Broker, Cursor, Rev } from '../broker/index.ts'
 import { CallboardError, type Deps, isRetryable, sleep } from '../core/index.ts'
 
 const FIRST_PAUSE_MS = 50
@@ -34,7 +34,11 @@ export interface AppendTask {
   readonly expect: Rev
   /** Unique per entry. */
   readonly nonce: string
+  /** Where the entry at `expect` stands, if that is known. */
+  readonly after?: Cursor
 }
+
+export type Appended = Exclude<AppendOutcome, { readonly outcome: 'unknown' }>
 
 /**
  * Appends and waits for as long as it takes to know the outcome. An unknown outcome is settled by repeating with the
@@ -45,16 +49,15 @@ export interface AppendTask {
 export async function appendSettled(
   { log }: Pick<Broker, 'log'>,
   deps: Deps,
-  { subject, records, expect, nonce }: AppendTask,
+  { subject, records, ...options }: AppendTask,
   signal: AbortSignal,
-): Promise<'appended' | 'conflict'> {
-  const options = { expect, nonce }
+): Promise<Appended> {
   const attempt = () => log.append(subject, records, options)
   for (;;) {
     const result = await untilAnswered(deps, signal, attempt)
-    if (result.outcome !== 'unknown') return result.outcome
+    if (result.outcome !== 'unknown') return result
     deps.logger.warn(
-      { run: subject, expect, cause: result.cause },
+      { run: subject, expect: options.expect, cause: result.cause },
       'the broker has not said whether an entry was written; it is asked again',
     )
   }
@@ -68,10 +71,10 @@ export async function appendSettled(
  */
 export async function appendOnce(
   { log }: Pick<Broker, 'log'>,
-  { subject, records, expect, nonce }: AppendTask,
-): Promise<'appended' | 'conflict'> {
-  const result = await log.append(subject, records, { expect, nonce })
-  if (result.outcome !== 'unknown') return result.outcome
+  { subject, records, ...options }: AppendTask,
+): Promise<Appended> {
+  const result = await log.append(subject, records, options)
+  if (result.outcome !== 'unknown') return result
   throw new CallboardError(
     'CB_E_BROKER_UNAVAILABLE',
     `The broker did not say in time whether it has taken an entry of run ${subject}. It may have or not; try again once the broker is back.`,

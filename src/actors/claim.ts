@@ -43,7 +43,9 @@ export async function claimRun(context: HostContext, work: WorkItem, hooks: Host
     copied ?? Promise.all([openRun(broker, deps, work.run), door.address]).then(([state]) => state)
   return keepDoor(door, async () => {
     const state = await opened
-    return state === undefined || !isClaimable(state) ? { is: 'stale' } : enter(context, door, state, hooks)
+    if (state === undefined || !isClaimable(state)) return { is: 'stale' }
+    const at = copied === undefined ? undefined : work.at
+    return enter(context, door, state, { ...hooks, ...(at === undefined ? {} : { at }) })
   })
 }
 
@@ -55,7 +57,7 @@ export function claimNew(
   hooks: HostedHooks,
 ): Promise<Claim> {
   const door = openDoor(context, state.id)
-  return keepDoor(door, () => enter(context, door, state, hooks, created))
+  return keepDoor(door, () => enter(context, door, state, { ...hooks, created }))
 }
 
 /** The state that the copy of the first entry comes to; undefined without one, or when it cannot be read. */
@@ -107,8 +109,7 @@ async function enter(
   context: HostContext,
   door: Door,
   state: RunState,
-  hooks: HostedHooks,
-  created?: CreatedRecord,
+  options: HostedHooks & Pick<HostedRunOptions, 'at' | 'created'>,
 ): Promise<Entered> {
   const { flow } = state.created
   const runner = context.runners.find((candidate) => candidate.serves(flow))
@@ -118,8 +119,7 @@ async function enter(
     context,
     runner,
     state,
-    ...hooks,
-    ...(created === undefined ? {} : { created }),
+    ...options,
   })
   if (slots.is === 'denied') {
     await run.refuse(denialOf(slots))

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import type { Broker } from '../broker/index.ts'
+import type { Broker, Cursor } from '../broker/index.ts'
 import { CallboardError, type Deps, isJsonObject, mintId, partitionOf } from '../core/index.ts'
 import { appendOnce } from './append.ts'
 import { encodeEntry } from './codec.ts'
@@ -61,9 +61,13 @@ export async function createRun(broker: Broker, deps: Deps, input: NewRun): Prom
   const appended = appendOnce(broker, { subject: run, records: texts, expect: 0, nonce: mintId(deps) })
   // In the same commit, where there is such a thing. An item whose run is not there, or was, is passed by.
   const enqueued = broker.capabilities.ordered ? enqueue(broker, deps, run, record, texts) : undefined
-  const outcome = await appended
-  await (outcome === 'conflict' ? enqueued : (enqueued ?? enqueue(broker, deps, run, record, texts)))
-  return outcome === 'conflict' ? { run, existing: true } : { run, existing: false, created: record }
+  const written = await appended
+  if (written.outcome === 'conflict') {
+    await enqueued
+    return { run, existing: true }
+  }
+  await (enqueued ?? enqueue(broker, deps, run, record, texts, written.cursor))
+  return { run, existing: false, created: record }
 }
 
 const FIRST_HEAD = { k: 'head', v: RECORD_VERSION, snap: 0 } as const
@@ -117,9 +121,11 @@ async function enqueue(
   run: string,
   record: CreatedRecord,
   texts: readonly string[],
+  at?: Cursor,
 ): Promise<void> {
   const isShort = texts.reduce((sum, text) => sum + text.length, 0) <= MOST_COPIED
-  const item = isShort ? { run, first: [FIRST_HEAD, asJson(record)] } : { run }
+  const copy = isShort ? { first: [FIRST_HEAD, asJson(record)] } : {}
+  const item = { run, ...copy, ...(isShort && at !== undefined ? { at } : {}) }
   for (const { id, effect } of effectsOf(run, 1, [record], 1)) {
     if (effect.do !== 'enqueue') continue
     await enqueueRun(broker.queue, item, effect.target, id).catch((error) => {

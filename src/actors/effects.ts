@@ -3,11 +3,12 @@
  * every effect of every entry as well, so each may happen twice and none is lost.
  */
 
-import type { Queue, Rev } from '../broker/index.ts'
+import type { Cursor, Queue, Rev } from '../broker/index.ts'
 import { isJsonObject, type JsonValue } from '../core/index.ts'
 import { type Errand, parseErrand } from './errand.ts'
 import type { Target } from './events.ts'
 import type { Effect, RunRecord } from './records.ts'
+import { asJson } from './shape.ts'
 
 /** An effect and where it stands (R3). */
 export interface PlacedEffect {
@@ -50,26 +51,28 @@ export interface WorkItem {
    * when there is more by then, as any that rests on old knowledge.
    */
   readonly first?: readonly JsonValue[]
+  /** Where that entry stands, if it was in the log when the item was made. */
+  readonly at?: Cursor
 }
 
 /** Puts a run into its queue. Twice for the same effect is once. */
 export async function enqueueRun(
   queue: Queue,
-  { run, first }: WorkItem,
+  work: WorkItem,
   target: Target,
   effectId: string,
 ): Promise<void> {
-  const item = first === undefined ? { run } : { run, first }
-  await queue.enqueue(target.queue, item, { id: effectId, priority: target.priority })
+  await queue.enqueue(target.queue, asJson(work), { id: effectId, priority: target.priority })
 }
 
 /** What was claimed from a queue; undefined for anything that is not an item of ours. */
 export function parseQueueItem(item: JsonValue): QueueItem | undefined {
   if (!isJsonObject(item) || typeof item.run !== 'string') return undefined
-  const { run, first } = item
+  const { at, first, run } = item
   if ('errand' in item) {
     const errand = parseErrand(item.errand)
     return errand === undefined ? undefined : { run, errand }
   }
-  return Array.isArray(first) ? { run, first } : { run }
+  if (!Array.isArray(first)) return { run }
+  return typeof at === 'string' ? { run, first, at: at as Cursor } : { run, first }
 }

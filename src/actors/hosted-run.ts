@@ -12,7 +12,7 @@
  * (O4) A paused run is quiet when the last body has ended; that is recorded once.
  */
 
-import type { Rev } from '../broker/index.ts'
+import type { Cursor, Rev } from '../broker/index.ts'
 import { CallboardError, isCallboardError, type Timer } from '../core/index.ts'
 import type { BodyOutcome, LeaveReason, Runner } from './channel.ts'
 import { tellChildren } from './children.ts'
@@ -37,6 +37,8 @@ export interface HostedRunOptions {
   readonly state: RunState
   /** The run does not exist yet; see `RunLogOptions.created`. */
   readonly created?: CreatedRecord
+  /** See `RunLogOptions.at`. */
+  readonly at?: Cursor
   /** It is not hosted here any more; `broken` says why it cannot be, though nobody has taken it. */
   over(run: HostedRun, broken?: CallboardError): void
   /** Whether it only waits has changed. */
@@ -66,7 +68,7 @@ export class HostedRun {
   #quiesced: number | undefined
 
   constructor(options: HostedRunOptions) {
-    const { context, state, created } = options
+    const { at, context, state, created } = options
     this.id = state.id
     this.#options = options
     this.#context = context
@@ -76,6 +78,7 @@ export class HostedRun {
       worker: context.worker,
       outlasts: true,
       ...(created === undefined ? {} : { created }),
+      ...(at === undefined ? {} : { at }),
       listener: {
         committed: (records, rev, flow) => this.#committed(records, rev, flow),
         reloaded: (reloaded) => this.#reloaded(reloaded),

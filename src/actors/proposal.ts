@@ -1,6 +1,6 @@
 /** What the owner of an opened run is given, and whom it tells. The letters are those of `run-log.ts`. */
 
-import type { Rev } from '../broker/index.ts'
+import type { Cursor, Rev } from '../broker/index.ts'
 import type { CallboardError } from '../core/index.ts'
 import type { Answer, Judge, Judgement } from './judgement.ts'
 import type { LazyFlusher } from './lazy-flusher.ts'
@@ -37,6 +37,8 @@ export interface RunLogOptions {
   readonly listener?: RunLogListener
   /** The run does not exist yet: its first entry begins with this. `state` is what `beginRun` makes of it, at rev 0. */
   readonly created?: CreatedRecord
+  /** Where the newest entry of `state` stands, if that is known: see `AppendOptions.after`. */
+  readonly at?: Cursor
   /** Who writes as the host of the run, once it is claimed: its entries carry the epoch. */
   readonly worker?: string
   /** Shared by all runs of a host; without one, lazy proposals are written at once. */

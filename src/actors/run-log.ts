@@ -22,7 +22,7 @@
  * (G9) What a judge throws leaves state and log as they were and goes to its proposer alone.
  */
 
-import type { Broker, Rev } from '../broker/index.ts'
+import type { Broker, Cursor, Rev } from '../broker/index.ts'
 import {
   CallboardError,
   type Deps,
@@ -33,7 +33,7 @@ import {
   vouchForJson,
 } from '../core/index.ts'
 import { answerTo, recordsOf, takenAway } from './answers.ts'
-import { appendOnce, appendSettled, untilAnswered } from './append.ts'
+import { type Appended, appendOnce, appendSettled, untilAnswered } from './append.ts'
 import { type Batch, Batches, type Encoded } from './batches.ts'
 import { decodeEntry, encodeRecord } from './codec.ts'
 import { applyRecords } from './fold.ts'
@@ -70,6 +70,8 @@ export class RunLog {
   readonly #nonces: string
   #appends = 0
   readonly #batches: Batches<Rider>
+  /** Where the entry before the next one stands, if it was told with the state. */
+  #at: Cursor | undefined
   readonly #snapshots: Snapshots
   /** Its host, and no one else: see `own`. */
   #epoch: number | undefined
@@ -97,6 +99,7 @@ export class RunLog {
     this.#snapshots = new Snapshots(broker.objects, deps, (proposal) => this.submit(proposal))
     this.#state = state
     this.#rev = state.rev
+    this.#at = options.at
     if (options.created !== undefined) this.#batches.add(this.#batches.encode([options.created]))
   }
 
@@ -295,20 +298,22 @@ export class RunLog {
       const texts = vouchForJson([encodeRecord(this.#head()), ...batch.texts])
       const appended = this.#append(texts)
       this.#snapshots.takeWhenDue(this.#state, this.#batches)
-      const outcome = await appended.catch((error) => {
+      const written = await appended.catch((error) => {
         this.#fail(error)
-        return 'failed' as const
+        return undefined
       })
-      if (this.ended) return
-      if (outcome === 'appended') this.#commit(batch)
+      if (this.ended || written === undefined) return
+      if (written.outcome === 'appended') this.#commit(batch)
       else await this.#recover()
     }
   }
 
   /** (G5) */
-  #append(records: readonly string[]): Promise<'appended' | 'conflict'> {
+  #append(records: readonly string[]): Promise<Appended> {
     const nonce = `${this.#nonces}-${this.#appends++}`
-    const task = { subject: this.id, records, expect: this.#rev, nonce }
+    const after = this.#at === undefined ? {} : { after: this.#at }
+    const task = { subject: this.id, records, expect: this.#rev, nonce, ...after }
+    this.#at = undefined
     return this.#options.outlasts
       ? appendSettled(this.#broker, this.#deps, task, this.#stop.signal)
       : appendOnce(this.#broker, task)

@@ -60,6 +60,11 @@ export interface AppendOptions {
    * judged together with subject and revision: with another of either it is another append.
    */
   readonly nonce?: string
+  /**
+   * Where the entry at `expect` stands, as its append or a reader was told, for whoever has it from somebody else: spares
+   * some drivers a look-up. Taken at its word, so it must be the cursor of that very entry; one that cannot be read is as none.
+   */
+  readonly after?: Cursor
 }
 
 /** Which entries a follower wants: all, or those of some partitions. */

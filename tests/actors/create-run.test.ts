@@ -25,6 +25,19 @@ describe('creating a run', () => {
     expect(await depth()).toBe(1)
   })
 
+  it('tells in its item what its first entry says, and where that stands', async () => {
+    const { broker, deps } = stage.home
+    const [run, entry, item] = await stage.drive(
+      (async () => {
+        const made = await createRun(broker, deps, stage.newRun({}))
+        const claimed = await broker.queue.claim(['default'], 1, new AbortController().signal)
+        return [made.run, await broker.log.last(made.run), claimed[0]?.item] as const
+      })(),
+    )
+    expect(entry?.rev).toBe(1)
+    expect(item).toEqual({ run, first: entry?.records, at: entry?.cursor })
+  })
+
   it('leaves one that starts later to the scheduler, which starts it at its time', async () => {
     await stage.scheduler()
     await stage.host('one', { flow: async () => 1 })

@@ -23,15 +23,20 @@ export function cursorOf(identity: string, seq: number): Cursor {
   return `n1.${identity}.${seq}` as Cursor
 }
 
+/** Undefined when it is no cursor of ours. */
+export function positionIn(cursor: Cursor): Position | undefined {
+  const [, stream, seq] = CURSOR_PATTERN.exec(String(cursor)) ?? []
+  return stream === undefined ? undefined : { stream, seq: Number(seq) }
+}
+
 /** @throws CB_E_CURSOR_INVALID */
 export function positionOf(cursor: Cursor): Position {
-  const match = CURSOR_PATTERN.exec(String(cursor))
-  if (match === null)
-    throw new CallboardError(
-      'CB_E_CURSOR_INVALID',
-      `"${String(cursor).slice(0, 80)}" is not a cursor of a NATS broker. Use one as it was received, or "start" or "tail".`,
-    )
-  return { stream: match[1] ?? '', seq: Number(match[2]) }
+  const position = positionIn(cursor)
+  if (position !== undefined) return position
+  throw new CallboardError(
+    'CB_E_CURSOR_INVALID',
+    `"${String(cursor).slice(0, 80)}" is not a cursor of a NATS broker. Use one as it was received, or "start" or "tail".`,
+  )
 }
 
 /** @throws CB_E_CURSOR_INVALID also when they belong to different streams */

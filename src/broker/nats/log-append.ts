@@ -12,9 +12,9 @@
 
 import { CallboardError, isCallboardError, sleep } from '../../core/index.ts'
 import { checkRecords, checkToken } from '../checks.ts'
-import type { AppendOptions, AppendOutcome, Rev } from '../port.ts'
-import { cursorOf } from './cursors.ts'
-import { encodeEntry, marksAfter, type Tip } from './entries.ts'
+import type { AppendOptions, AppendOutcome, Cursor, Rev } from '../port.ts'
+import { cursorOf, positionIn } from './cursors.ts'
+import { encodeEntry, marksAfter, SPANS, type Tip } from './entries.ts'
 import { lossFailure, nobodyAnswers, unavailable } from './failures.ts'
 import type { LogHome } from './log-home.ts'
 import { entryAt, type Found, lastEntry } from './log-read.ts'
@@ -29,6 +29,7 @@ interface Draft {
   /** As the text of one JSON list. */
   readonly records: string
   readonly tombstone: boolean
+  readonly after: Cursor | undefined
 }
 
 /** Room for subject, reply and headers beside the body. */
@@ -55,7 +56,7 @@ function draftOf(
   home: LogHome,
   subject: string,
   records: readonly string[],
-  { expect, nonce }: AppendOptions,
+  { after, expect, nonce }: AppendOptions,
   tombstone: boolean,
 ): Draft {
   checkToken('subject', subject)
@@ -69,6 +70,7 @@ function draftOf(
     nonce: nonce ?? freshNonce(home),
     records: text,
     tombstone,
+    after,
   }
 }
 
@@ -102,7 +104,7 @@ function isUnsettled(error: unknown): boolean {
 /** One try; undefined when nothing is known and it should be tried again. */
 async function attempt(home: LogHome, draft: Draft, until: number): Promise<AppendOutcome | undefined> {
   const { clock } = home.link.deps
-  const base = home.tips.at(draft.subject, draft.expect) ?? (await tipAt(home, draft))
+  const base = home.tips.at(draft.subject, draft.expect) ?? toldOf(home, draft) ?? (await tipAt(home, draft))
   if (!base) return judge(home, draft)
   const timeoutMs = Math.max(1, Math.min(home.link.callTimeoutMs, until - clock.monotonic()))
   const body = bodyOf(home, draft, base)
@@ -141,6 +143,14 @@ function bodyOf(home: LogHome, draft: Draft, base: Tip): Buffer {
       { details: { bytes: body.length, limit: most } },
     )
   return body
+}
+
+/** What the caller says of the entry at `expect`, as long as that can have no marks; of another stream it says nothing. */
+function toldOf(home: LogHome, { after, expect }: Draft): Tip | undefined {
+  if (after === undefined || expect > SPANS[0]) return undefined
+  const position = positionIn(after)
+  if (position?.stream !== home.identity) return undefined
+  return { rev: expect, seq: position.seq, marks: [], tombstone: false }
 }
 
 async function tipAt(home: LogHome, draft: Draft): Promise<Tip | undefined> {

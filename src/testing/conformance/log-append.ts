@@ -1,7 +1,7 @@
 /** Appending: revisions, the compare-and-set, nonces. */
 
 import assert from 'node:assert/strict'
-import type { Entry } from '../../broker/index.ts'
+import type { Cursor, Entry } from '../../broker/index.ts'
 import { NOT_TOKENS } from './samples.ts'
 import { assertDense, assertRefused, below, fill, mustAppend, readAll } from './stage.ts'
 import { cases } from './suite.ts'
@@ -61,6 +61,22 @@ export const appendCases = [
       assert.equal(early.outcome, 'conflict')
       if (early.outcome === 'conflict') newestOrUnknown(early.rev, 2)
       assert.equal((await readAll(broker, subject)).length, 2)
+    },
+
+    'an append that is told where the entry stands that it builds on is judged as any other': async (t) => {
+      const [one, two] = [await t.connect(), await t.connect()]
+      const subject = t.subject()
+      const first = await mustAppend(one, subject, 0)
+      const after = { expect: 1, after: first.cursor }
+      assert.equal((await two.log.append(subject, ['2'], after)).outcome, 'appended')
+      assert.equal((await two.log.append(subject, ['"late"'], after)).outcome, 'conflict')
+      assert.equal((await one.log.append(subject, ['"late"'], after)).outcome, 'conflict')
+      const unreadable = { expect: 2, after: 'anything' as Cursor }
+      assert.equal((await one.log.append(subject, ['3'], unreadable)).outcome, 'appended')
+      assert.deepEqual(
+        (await readAll(two, subject)).slice(1).map(({ records }) => records),
+        [[2], [3]],
+      )
     },
 
     'a conflict is told to every connection alike': async (t) => {

@@ -266,3 +266,18 @@ describe('a stream', () => {
     expect(await revsOf(far, subject)).toEqual([1, 2, 3])
   })
 })
+
+test('an append that is told where its base stands asks nobody for it', async () => {
+  await using observer = await rawConnection(server.url)
+  const asked: string[] = []
+  observer.subscribe('$JS.API.>', { callback: (_, { subject: question }) => void asked.push(question) })
+  await observer.flush()
+  const lookUps = () => asked.filter((question) => /\.(DIRECT|MSG)\.GET\./.test(question)).length
+  const { cursor } = await mustAppend(far, subject, 0)
+  expect(await near.log.append(subject, ['2'], { expect: 1, after: cursor })).toMatchObject({ rev: 2 })
+  await observer.flush()
+  expect(lookUps()).toBe(0)
+  await mustAppend(far, subject, 2)
+  await observer.flush()
+  expect(lookUps()).toBeGreaterThan(0)
+})
