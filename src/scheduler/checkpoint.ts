@@ -2,13 +2,13 @@
  * A partition's table as of a position in the log, in the object store: what makes a take-over short.
  *
  * Invariants
- * (K1) A checkpoint is a shortcut and nothing else. One that is missing, damaged or of another version is said so
- *      in the log, and the table is folded from the first entry instead.
+ * (K1) A checkpoint is a shortcut and nothing else. Without one the table is folded from the first entry; so it is when
+ *      the one that is there is damaged or of another version, which is said in the log.
  * (K2) Every effect of the entries up to its cursor has been performed, except queue items marked as not done.
  * (K3) It says how many rows it has and carries a digest of them: half a checkpoint, or a changed one, is none.
  */
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { FlowTimer, StateTag, Target, TaskTimer } from '../actors/index.ts'
 import type { Cursor, Objects } from '../broker/index.ts'
 import { type Deps, isJsonObject, isRetryable, type JsonValue } from '../core/index.ts'
@@ -17,11 +17,18 @@ import { type ArmedTimer, armedTimer, bareRow, type RunRow, timersOf } from './r
 const VERSION = 1
 
 export interface Checkpoint {
-  /** Everything up to here is in `rows`. */
-  readonly cursor: Cursor
+  /** Everything up to here is in `rows`; undefined for nothing yet. */
+  readonly cursor: Cursor | undefined
   /** Everything up to here has been looked at for retention. */
   readonly retained: Cursor | undefined
   readonly rows: readonly RunRow[]
+  /** Of the rows, as they are written. */
+  readonly digest: string
+}
+
+export interface EncodedCheckpoint {
+  readonly data: Uint8Array
+  readonly digest: string
 }
 
 export function checkpointKey(partition: number): string {
@@ -32,16 +39,21 @@ export function checkpointKey(partition: number): string {
 export function encodeCheckpoint(
   partition: number,
   { cursor, retained, rows }: { cursor: Cursor; retained: Cursor | undefined; rows: Iterable<RunRow> },
-): Uint8Array {
+): EncodedCheckpoint {
   const lines: string[] = []
   for (const row of rows) lines.push(`${JSON.stringify(encodeRow(row))}\n`)
   const body = lines.join('')
-  const digest = createHash('sha256').update(body).digest('hex')
+  const digest = digestOf(body)
   const head = { v: VERSION, partition, cursor, retained: retained ?? null, rows: lines.length, digest }
-  return Buffer.from(`${JSON.stringify(head)}\n${body}`)
+  return { data: Buffer.from(`${JSON.stringify(head)}\n${body}`), digest }
 }
 
-/** Undefined when there is none that can be used (K1). @throws what passes by itself: the broker is away */
+const digestOf = (body: string): string => hash('sha256', body)
+
+/** What a partition begins with that nobody has written one of. */
+const NONE: Checkpoint = { cursor: undefined, retained: undefined, rows: [], digest: digestOf('') }
+
+/** Undefined when the one that is there cannot be used (K1). @throws what passes by itself: the broker is away */
 export async function loadCheckpoint(
   objects: Objects,
   { logger }: Pick<Deps, 'logger'>,
@@ -49,7 +61,7 @@ export async function loadCheckpoint(
 ): Promise<Checkpoint | undefined> {
   try {
     const found = await objects.get(checkpointKey(partition))
-    if (found === undefined) return undefined
+    if (found === undefined) return NONE
     const read = readCheckpoint(Buffer.concat(await Array.fromAsync(found.data)).toString(), partition)
     if (read !== undefined) return read
     logger.warn(
@@ -71,14 +83,15 @@ function readCheckpoint(text: string, partition: number): Checkpoint | undefined
   const head: JsonValue = JSON.parse(text.slice(0, end))
   const body = text.slice(end + 1)
   if (!isJsonObject(head) || head.v !== VERSION || head.partition !== partition) return undefined
-  if (createHash('sha256').update(body).digest('hex') !== head.digest) return undefined // (K3)
+  const digest = digestOf(body)
+  if (digest !== head.digest) return undefined // (K3)
   const rows = body
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => decodeRow(JSON.parse(line)))
   if (rows.length !== head.rows || typeof head.cursor !== 'string') return undefined
   const retained = typeof head.retained === 'string' ? (head.retained as Cursor) : undefined
-  return { cursor: head.cursor as Cursor, retained, rows }
+  return { cursor: head.cursor as Cursor, retained, rows, digest }
 }
 
 /** The order of these fields is the format. */

@@ -22,8 +22,8 @@ export interface Follower {
   readonly cursor: Cursor | undefined
   /** Entries of this partition, in order. Until `caughtUp` was called they may be old. */
   handle(entries: readonly Entry[]): Promise<void>
-  /** No entry of this partition up to here was left out. */
-  reached(cursor: Cursor): void
+  /** No entry of this partition up to here was left out. `passed`: entries since the last call; Infinity: not counted. */
+  reached(cursor: Cursor, passed: number): void
   /** Everything that was in the log when it joined has been handled. */
   caughtUp(): void
   /** The log is not the one its cursor is of: begin anew, from nothing. */
@@ -38,6 +38,12 @@ const GATHER_JOINS_MS = 5
  * milliseconds later. Hearing of each entry by itself costs each step of a run a fifth more.
  */
 const GATHER_MS = 10
+/**
+ * Who follows some partitions only does not see how much of the log is between their entries. So whoever has most of them
+ * follows all, and picks his own.
+ */
+const MOST = PARTITIONS / 2
+const NOT_COUNTED = Number.POSITIVE_INFINITY
 
 /** From joining to leaving (W4). */
 interface Seat {
@@ -111,7 +117,8 @@ export class SharedFollowing {
   async #catchUp(seats: readonly Seat[]): Promise<void> {
     if (seats.length === 0) return
     const end = await this.#log.end()
-    const following = await this.#follow(seats)
+    const seesAll = this.#hasMost
+    const following = await this.#follow(seats, seesAll)
     this.#catching = following
     try {
       await following.caughtUp
@@ -124,7 +131,7 @@ export class SharedFollowing {
       if (this.#joining.get(follower.partition) !== seat) continue
       this.#joining.delete(follower.partition)
       this.#followed.set(follower.partition, seat)
-      this.#reached([seat], end)
+      this.#reached([seat], end, seesAll ? 0 : NOT_COUNTED)
       follower.caughtUp()
     }
   }
@@ -133,7 +140,7 @@ export class SharedFollowing {
     await this.#main?.stop()
     this.#main = undefined
     if (this.#followed.size === 0 || this.#stop.signal.aborted) return
-    const following = await this.#follow([...this.#followed.values()])
+    const following = await this.#follow([...this.#followed.values()], this.#hasMost)
     this.#main = following
     following.ended.then(
       () => {},
@@ -143,13 +150,17 @@ export class SharedFollowing {
     )
   }
 
-  #follow(seats: readonly Seat[]): Promise<Following> {
+  get #hasMost(): boolean {
+    return this.#followed.size + this.#joining.size > MOST
+  }
+
+  #follow(seats: readonly Seat[], seesAll: boolean): Promise<Following> {
     const byPartition = new Map(seats.map((seat) => [seat.follower.partition, seat]))
     const from = this.#oldest(seats)
-    const partitions = byPartition.size === PARTITIONS ? 'all' : new Set(byPartition.keys())
+    const partitions = seesAll ? 'all' : new Set(byPartition.keys())
     let before: Cursor | undefined
     const handler = async (entries: readonly Entry[]) => {
-      await this.#hand(byPartition, entries, before)
+      await this.#hand(byPartition, entries, seesAll ? entries.length : NOT_COUNTED, before)
       before = entries.at(-1)?.cursor
     }
     return this.#log.follow({ partitions }, from ?? 'start', handler, { gatherMs: GATHER_MS })
@@ -172,6 +183,7 @@ export class SharedFollowing {
   async #hand(
     seats: ReadonlyMap<number, Seat>,
     entries: readonly Entry[],
+    passed: number,
     before: Cursor | undefined,
   ): Promise<void> {
     const shares = new Map<Follower, Entry[]>()
@@ -188,11 +200,11 @@ export class SharedFollowing {
     }
     await handOut(shares)
     const last = entries.at(-1)?.cursor
-    if (last !== undefined) this.#reached(seats.values(), last, before)
+    if (last !== undefined) this.#reached(seats.values(), last, passed, before)
   }
 
   /** Followers mostly stand at the same position: each one is compared once. */
-  #reached(seats: Iterable<Seat>, cursor: Cursor, before?: Cursor): void {
+  #reached(seats: Iterable<Seat>, cursor: Cursor, passed: number, before?: Cursor): void {
     let compared = before
     let isBehind = true
     for (const seat of seats) {
@@ -202,7 +214,7 @@ export class SharedFollowing {
         compared = known
         isBehind = known === before || (known !== cursor && this.#log.compare(known, cursor) < 0)
       }
-      if ((known === undefined || isBehind) && this.#isServed(seat)) follower.reached(cursor)
+      if ((known === undefined || isBehind) && this.#isServed(seat)) follower.reached(cursor, passed)
     }
   }
 

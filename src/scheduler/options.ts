@@ -28,7 +28,10 @@ export interface SchedulerOptions {
   readonly retentionMs?: number | null
   /** How often old runs are looked for, ms. Default 1 h. */
   readonly retentionEveryMs?: number
-  /** Log entries between two checkpoints of a partition, at least. Default 1,000. */
+  /**
+   * Log entries between two checkpoints of a partition, at least. One in which nothing has happened is written when it is
+   * let go only if the log has gone on by as many. Default 1,000.
+   */
   readonly checkpointEvery?: number
   /** How often a partition with anything new is checkpointed whatever came, ms. Default 5 min. */
   readonly checkpointWithinMs?: number

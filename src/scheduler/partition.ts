@@ -17,6 +17,7 @@ import type { Broker, Cursor, Entry } from '../broker/index.ts'
 import { assertNever, type Deps, isCallboardError, isRetryable, sleep } from '../core/index.ts'
 import { type Checkpoint, checkpointKey, encodeCheckpoint, loadCheckpoint } from './checkpoint.ts'
 import type { Follower } from './following.ts'
+import { KeptCheckpoint } from './kept-checkpoint.ts'
 import { settled, within } from './limiter.ts'
 import {
   type PartitionCommand,
@@ -68,8 +69,7 @@ interface Life {
   left: Outward[]
   handling: Promise<void>
   saving: Promise<void> | undefined
-  /** Entries since the last checkpoint. */
-  entries: number
+  readonly kept: KeptCheckpoint
 }
 
 export class Partition implements Follower {
@@ -80,11 +80,12 @@ export class Partition implements Follower {
   retained: Cursor | undefined
   readonly #edge: PartitionEdge
   #snapshot: PartitionSnapshot = standby
-  #life: Life = newLife()
+  #life: Life
 
   constructor(partition: number, edge: PartitionEdge) {
     this.partition = partition
     this.#edge = edge
+    this.#life = newLife(edge)
     this.table = new RunTable({
       armed: (timer) => {
         if (this.state === 'holding') edge.timers.add(timer)
@@ -155,6 +156,7 @@ export class Partition implements Follower {
   async #takeOver(life: Life): Promise<void> {
     const checkpoint = await this.#load(life)
     if (life.isOver) return
+    life.kept.found(checkpoint)
     for (const row of checkpoint?.rows ?? []) this.table.adopt(row)
     this.cursor = checkpoint?.cursor
     this.retained = checkpoint?.retained
@@ -211,7 +213,7 @@ export class Partition implements Follower {
 
   #drop(): void {
     this.#life.isOver = true
-    this.#life = newLife()
+    this.#life = newLife(this.#edge)
     this.#edge.following.leave(this.partition)
     this.table.clear()
     this.cursor = undefined
@@ -226,8 +228,9 @@ export class Partition implements Follower {
     return life.handling
   }
 
-  reached(cursor: Cursor): void {
+  reached(cursor: Cursor, passed: number): void {
     this.cursor = cursor
+    this.#life.kept.passed(passed)
   }
 
   caughtUp(): void {
@@ -235,6 +238,7 @@ export class Partition implements Follower {
   }
 
   restart(): void {
+    this.#life.kept.lost()
     this.table.clear()
     this.cursor = undefined
     this.retained = undefined
@@ -246,10 +250,10 @@ export class Partition implements Follower {
       if (life.isOver) return
       for (const effect of effects) this.#take(life, effect)
       this.cursor = entry.cursor
-      life.entries++
+      life.kept.handled()
     }
     while (life.underWay.size > UNDER_WAY) await Promise.race(life.underWay) // (P4)
-    if (life.entries >= Math.max(this.#edge.checkpointEvery, this.table.size)) this.checkpoint()
+    if (life.kept.own >= Math.max(this.#edge.checkpointEvery, this.table.size)) this.checkpoint()
   }
 
   /**
@@ -337,7 +341,7 @@ export class Partition implements Follower {
   /** Writes a checkpoint in the background, when there is anything new. */
   checkpoint(): void {
     const life = this.#life
-    if (life.saving !== undefined || life.entries === 0 || this.state !== 'holding') return
+    if (life.saving !== undefined || !life.kept.isBehind || this.state !== 'holding') return
     life.saving = this.#save(life).finally(() => {
       life.saving = undefined
     })
@@ -346,14 +350,16 @@ export class Partition implements Follower {
   /** Never rejects: a checkpoint is a shortcut. */
   async #save(life: Life): Promise<void> {
     const { broker, deps, isLive } = this.#edge
-    const { cursor, retained, partition } = this
+    const { cursor, retained, partition, table } = this
     if (cursor === undefined) return
-    const data = encodeCheckpoint(partition, { cursor, retained, rows: this.table.rows() })
-    life.entries = 0
+    const { data, digest } = encodeCheckpoint(partition, { cursor, retained, rows: table.rows() })
+    const isWorth = life.kept.isWorth({ digest, retained }, table.size)
+    if (isWorth) life.kept.writing()
     const isDone = await within(deps.clock, HAND_OVER_MS, Promise.all(life.underWay))
-    if (!isDone || life.isOver || !isLive(partition)) return // (P3)
+    if (!isWorth || !isDone || life.isOver || !isLive(partition)) return // (P3)
     try {
       await broker.objects.put(checkpointKey(partition), data)
+      life.kept.written({ digest, retained })
     } catch (error) {
       deps.logger.warn(
         { partition, error },
@@ -363,7 +369,7 @@ export class Partition implements Follower {
   }
 }
 
-function newLife(): Life {
+function newLife({ checkpointEvery }: PartitionEdge): Life {
   return {
     isOver: false,
     postponed: new Map(),
@@ -371,6 +377,6 @@ function newLife(): Life {
     left: [],
     handling: Promise.resolve(),
     saving: undefined,
-    entries: 0,
+    kept: new KeptCheckpoint(checkpointEvery),
   }
 }

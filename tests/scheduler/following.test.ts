@@ -18,6 +18,7 @@ class Reader implements Follower {
   cursor: Cursor | undefined
   readonly got: string[] = []
   isCaughtUp = false
+  passed = 0
   restarts = 0
   /** What `handle` does before it remembers. */
   before: () => void | Promise<void> = () => {}
@@ -32,8 +33,9 @@ class Reader implements Follower {
     this.cursor = entries.at(-1)?.cursor
   }
 
-  reached(cursor: Cursor): void {
+  reached(cursor: Cursor, passed: number): void {
     this.cursor = cursor
+    this.passed += passed
   }
 
   caughtUp(): void {
@@ -122,6 +124,37 @@ describe('the shared following', () => {
     await until(stage, () => busy.got.length === 5)
     const end = await stage.drive(log.end())
     expect(idle.cursor && log.compare(idle.cursor, end)).toBe(0)
+    await stage.drive(shared.stop())
+  })
+
+  test('says how many entries of the log were passed, to those who have most of its partitions', async () => {
+    await write(1, 3)
+    await write(50, 4) // that nobody here has
+    const readers = Array.from({ length: 40 }, (_, partition) => new Reader(partition))
+    const shared = follow()
+    for (const reader of readers) shared.join(reader)
+    await until(stage, () => readers.every(({ isCaughtUp }) => isCaughtUp))
+    expect(readers[2]?.passed).toBe(7)
+    const late = new Reader(45)
+    shared.join(late)
+    await until(stage, () => late.isCaughtUp)
+    expect(late.passed).toBe(7)
+    await write(50, 2)
+    await until(stage, () => late.passed === 9 && readers[2]?.passed === 9)
+    await stage.drive(shared.stop())
+  })
+
+  test('says that nobody has counted them, to those who have few', async () => {
+    const { log } = stage.home.broker
+    const [busy, idle] = [new Reader(1), new Reader(2)]
+    const shared = follow()
+    for (const reader of [busy, idle]) shared.join(reader)
+    await until(stage, () => busy.isCaughtUp && idle.isCaughtUp)
+    await write(1, 2)
+    await until(stage, () => busy.got.length === 2)
+    const end = await stage.drive(log.end())
+    expect(idle.cursor && log.compare(idle.cursor, end)).toBe(0)
+    expect(idle.passed).toBe(Number.POSITIVE_INFINITY)
     await stage.drive(shared.stop())
   })
 

@@ -133,14 +133,14 @@ describe('the sweep puts right', () => {
     await stage.clock.advance(100)
     await stage.drive(first.stop())
     const checkpoint = await stage.drive(loadCheckpoint(objects, stage.home.deps, partition))
-    if (!checkpoint) throw new Error('There is no checkpoint.')
+    if (checkpoint?.cursor === undefined) throw new Error('There is no checkpoint.')
+    const { cursor, retained } = checkpoint
     const known = checkpoint.rows.some(({ id }) => id === run)
       ? checkpoint.rows
       : [...checkpoint.rows, bare(run)]
     const rows = known.flatMap((each) => (each.id === run ? (forge(each) ?? []) : [each]))
-    await stage.drive(
-      objects.put(checkpointKey(partition), encodeCheckpoint(partition, { ...checkpoint, rows })),
-    )
+    const { data } = encodeCheckpoint(partition, { cursor, retained, rows })
+    await stage.drive(objects.put(checkpointKey(partition), data))
     return holder('second')
   }
 

@@ -305,7 +305,7 @@ describe('a take-over', () => {
 
   test('begins from the checkpoint of the holder that let go, and needs no older entry', async () => {
     const due = stage.clock.now() + 60_000
-    const one = await stage.scheduler('one')
+    const one = await stage.scheduler('one', { checkpointEvery: 1 })
     await until(stage, () => isHolding(one))
     const run = await stage.create({ scheduledTime: due })
     await stage.clock.advance(100)
@@ -349,7 +349,7 @@ describe('a take-over', () => {
   })
 
   test('waits for a checkpoint that cannot be read just now, and reads no more of the log for it', async () => {
-    const one = await stage.scheduler('one')
+    const one = await stage.scheduler('one', { checkpointEvery: 1 })
     await until(stage, () => isHolding(one))
     await stage.createMany(5, () => ({ scheduledTime: stage.clock.now() + 60_000 }))
     await stage.clock.advance(100)
