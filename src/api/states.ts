@@ -38,7 +38,14 @@ export type StateView = Static<typeof StateView>
 
 /** A state that a newer one took the place of before it was told. */
 export const PassedState = Type.Object(
-  { ...StateName.properties, timestamp: Time, worker: Type.Optional(Text) },
+  {
+    ...StateName.properties,
+    timestamp: Time,
+    /** The worker that had claimed the run. */
+    worker: Type.Optional(Type.String()),
+    /** Why its host was lost. */
+    reason: Type.Optional(Type.String()),
+  },
   strict,
 )
 export type PassedState = Static<typeof PassedState>

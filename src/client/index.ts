@@ -32,6 +32,7 @@ export type {
 } from '../api/index.ts'
 export { type ClientOptions, createClient, type GatewayClient } from './client.ts'
 export type { Collection, Name } from './collection.ts'
+export { type FollowedRun, isOver } from './entering.ts'
 export { GatewayError } from './errors.ts'
 export type {
   GapItem,
@@ -43,5 +44,5 @@ export type {
   SubscribeOptions,
 } from './live/index.ts'
 export type { LiveSocket, Platform } from './platform.ts'
-export { type FollowedRun, isOver, RunFold, type RunFoldOptions } from './run-fold.ts'
+export { RunFold, type RunFoldOptions } from './run-fold.ts'
 export type { RunStore, RunStoreOptions, RunView } from './run-store.ts'

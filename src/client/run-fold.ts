@@ -12,24 +12,23 @@ import type {
   FlowRun,
   LogLine,
   PassedState,
+  RunEvent,
   RunStateChange,
   StateCounts,
-  StateType,
   StateView,
   TaskRun,
   TaskStateChange,
 } from '../api/index.ts'
+import { enterRun, enterTaskRun, type FollowedRun, isOver, isSupersededBy } from './entering.ts'
 import type { LiveItem } from './live/index.ts'
-
-/** A run as changes keep it; what only the gateway can tell is left out. */
-export type FollowedRun = Omit<FlowRun, 'legalSignals' | 'rev'>
 
 export interface RunFoldOptions {
   /** This many of the newest lines are kept. */
   readonly lines: number
 }
 
-type Timed = Pick<TaskRun, 'state' | 'startTime' | 'endTime' | 'runCount' | 'totalRunMs'>
+/** Where a run is that was tried again and whose code has not begun yet. A pending one may be one that goes on. */
+const DUE_AGAIN: readonly string[] = ['AwaitingRetry', 'Late', 'Scheduled']
 
 export class RunFold {
   readonly #limit: number
@@ -37,6 +36,8 @@ export class RunFold {
   readonly #artifacts: Artifact[] = []
   #lines: LogLine[] = []
   #run: FollowedRun | undefined
+  /** Its code begins anew when it runs next, instead of going on. */
+  #isDue = true
 
   constructor({ lines }: RunFoldOptions) {
     this.#limit = lines
@@ -79,21 +80,25 @@ export class RunFold {
         break
       case 'artifact':
         this.#artifacts.push(item.data)
+        break
+      case 'event':
+        this.#progressed(item.data)
     }
   }
 
-  #runEntered({ created, state, again, worker, overtook = [] }: RunStateChange): void {
-    if (created !== undefined) this.#run = followed(created)
-    for (const passed of overtook) this.#runCame(seen(passed), passed.worker) // (F3)
-    this.#runCame(state, worker)
-    if (again === true) this.#superseded()
+  #runEntered({ created, overtook = [], ...change }: RunStateChange): void {
+    if (created !== undefined) this.#begin(created)
+    for (const { worker, ...state } of overtook)
+      this.#runCame({ state: seen(state), ...(worker === undefined ? {} : { worker }) }) // (F3)
+    this.#runCame(change)
+    if (change.again === true) this.#supersede()
   }
 
-  #runCame(state: StateView, worker: string | undefined): void {
+  #runCame(change: RunStateChange): void {
     if (this.#run === undefined) return
-    const { worker: lastHost, ...run } = this.#run
-    const host = isOver(state) ? undefined : (worker ?? lastHost)
-    this.#run = { ...entered(run, state), ...(host === undefined ? {} : { worker: host }) }
+    if (change.again === true) this.#isDue = true
+    this.#run = enterRun(this.#run, change, this.#isDue)
+    if (change.state.type === 'RUNNING') this.#isDue = false
   }
 
   #taskRunsEntered({ key, created, state, overtook = [] }: TaskStateChange): void {
@@ -101,51 +106,43 @@ export class RunFold {
     else if (key !== undefined)
       for (const one of [...overtook.map(seen), state]) this.#taskRunEntered(key, one) // (F3)
     else
-      for (const [open, { state: now }] of this.#taskRuns) if (!isOver(now)) this.#taskRunEntered(open, state)
+      for (const [open, { state: now, superseded }] of this.#taskRuns)
+        if (superseded !== true && !isOver(now)) this.#taskRunEntered(open, state)
+  }
+
+  #begin({ legalSignals: _, rev: __, ...run }: FlowRun): void {
+    this.#run = run
+    this.#isDue = run.runCount === 0 || DUE_AGAIN.includes(run.state.name)
   }
 
   #replace(snapshot: { readonly run: FlowRun; readonly taskRuns: readonly TaskRun[] } | undefined): void {
     if (snapshot === undefined) return
-    this.#run = followed(snapshot.run)
+    this.#begin(snapshot.run)
     this.#taskRuns.clear()
     for (const taskRun of snapshot.taskRuns) this.#taskRuns.set(taskRun.key, taskRun)
   }
 
   #taskRunEntered(key: string, state: StateView): void {
     const before = this.#taskRuns.get(key)
-    if (before !== undefined) this.#taskRuns.set(key, entered(before, state))
+    if (before !== undefined) this.#taskRuns.set(key, enterTaskRun(before, state))
   }
 
-  #superseded(): void {
+  #supersede(): void {
     for (const [key, taskRun] of this.#taskRuns)
-      if (taskRun.state.type !== 'COMPLETED') this.#taskRuns.set(key, { ...taskRun, superseded: true })
+      if (isSupersededBy(taskRun)) this.#taskRuns.set(key, { ...taskRun, superseded: true })
+  }
+
+  #progressed({ data, event, task }: RunEvent): void {
+    if (event !== 'progress') return
+    const taskRun = task === undefined ? undefined : this.#taskRuns.get(task)
+    if (taskRun !== undefined) this.#taskRuns.set(taskRun.key, { ...taskRun, progress: data })
+    else if (task === undefined && this.#run !== undefined) this.#run = { ...this.#run, progress: data }
   }
 }
 
-function followed({ legalSignals: _, rev: __, ...run }: FlowRun): FollowedRun {
-  return run
-}
-
-/** A state that was not told by itself; nothing hangs on its circumstances. */
-function seen({ name, timestamp, type }: PassedState): StateView {
-  return { type, name, timestamp, details: {} }
-}
-
-/** With its new state, and the times and counts that follow from it. */
-function entered<T extends Timed>(before: T, state: StateView): T {
-  const at = state.timestamp
-  const wasRunning = before.state.type === 'RUNNING'
-  const begins = state.type === 'RUNNING' && !wasRunning
-  const spent = wasRunning ? Math.max(0, Date.parse(at) - Date.parse(before.state.timestamp)) : 0
-  const { endTime: _, ...rest } = before
-  return {
-    ...rest,
-    state,
-    runCount: before.runCount + (begins ? 1 : 0),
-    totalRunMs: before.totalRunMs + spent,
-    ...(begins && before.startTime === undefined ? { startTime: at } : {}),
-    ...(isOver(state) ? { endTime: at } : {}),
-  } as T
+/** A state that was not told by itself; no more than this hangs on its circumstances. */
+function seen({ name, reason, timestamp, type }: PassedState): StateView {
+  return { type, name, timestamp, details: reason === undefined ? {} : { reason } }
 }
 
 function counted(taskRuns: Iterable<TaskRun>): StateCounts {
@@ -153,11 +150,4 @@ function counted(taskRuns: Iterable<TaskRun>): StateCounts {
   for (const { state, superseded } of taskRuns)
     if (superseded !== true) counts[state.type] = (counts[state.type] ?? 0) + 1
   return counts
-}
-
-const OVER: readonly StateType[] = ['COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED']
-
-/** Whether a run in this state will never move again by itself. */
-export function isOver({ type, name }: Pick<StateView, 'type' | 'name'>): boolean {
-  return OVER.includes(type) || name === 'NotReady'
 }

@@ -8,9 +8,10 @@
  */
 
 import type { Artifact, LogLevel, LogLine, TaskRun } from '../api/index.ts'
+import { type FollowedRun, isOver } from './entering.ts'
 import type { LiveItem, Reader, SubscribeOptions } from './live/index.ts'
 import type { Platform } from './platform.ts'
-import { type FollowedRun, isOver, RunFold } from './run-fold.ts'
+import { RunFold } from './run-fold.ts'
 
 export interface RunStoreOptions {
   /** This many of the newest lines are kept. Default 1000. */

@@ -108,9 +108,10 @@ export class SharedEvent {
 
 /** What is left of a state that is overtaken, after those that it has overtaken itself. */
 function passed(data: RunStateChange | TaskStateChange): PassedState[] {
-  const { name, timestamp, type } = data.state
+  const { details, name, timestamp, type } = data.state
   const worker = 'worker' in data && data.worker !== undefined ? { worker: data.worker } : {}
-  return [...(data.overtook ?? []), { type, name, timestamp, ...worker }]
+  const reason = typeof details.reason === 'string' ? { reason: details.reason } : {}
+  return [...(data.overtook ?? []), { type, name, timestamp, ...worker, ...reason }]
 }
 
 function isAtLeast(level: LogLevel, least: LogLevel): boolean {

@@ -37,6 +37,8 @@ function folded(items: readonly LiveItem[], begin = snapshot()) {
 const moment = (() => {
   const state = fc.constantFrom<readonly [StateType, string]>(
     ['SCHEDULED', 'AwaitingRetry'],
+    ['SCHEDULED', 'AwaitingRecovery'],
+    ['PAUSED', 'Sleeping'],
     ['PENDING', 'Pending'],
     ['RUNNING', 'Running'],
     ['RUNNING', 'Retrying'],
@@ -72,7 +74,8 @@ function happeningOf(one: Moment, second: number): Happening {
     return { kind: 'log', at, data }
   }
   const [type, name] = 'state' in one ? one.state : (['PENDING', 'Pending'] as const)
-  const state = { type, name, timestamp: at, details: { of: second } }
+  const details = name === 'AwaitingRecovery' && second % 2 === 0 ? { reason: 'lost' } : { of: second }
+  const state = { type, name, timestamp: at, details }
   if ('all' in one) return { kind: 'task', at, data: { state } }
   if ('isNew' in one) {
     const { key } = one
