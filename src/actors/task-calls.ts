@@ -105,7 +105,7 @@ export class TaskCalls {
       if (open?.phase !== 'running') return // (K4) nobody runs that body here
       open.resolve = resolve
       open.reject = reject
-      open.phase = 'reporting'
+      this.#enter(open, 'reporting')
       const event = taskEventOf(outcome, this.#now())
       this.#values.store(
         resultIn(event),

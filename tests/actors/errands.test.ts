@@ -84,6 +84,30 @@ describe('an errand', () => {
     expect(two.host.isIdle).toBe(true)
   })
 
+  it('that is over counts as no body any more, and hides none: a paused run is quiet when its last one has ended', async () => {
+    let isRunning = false
+    const one = await flowHost('one', async (r) => {
+      await Promise.all([sendOut(r), sendOut(r)])
+      await r.task({ task: 'here' }, async () => {
+        isRunning = true
+        await wait(10_000)
+        isRunning = false
+      })
+      await r.task({ task: 'next' }, () => null)
+    })
+    await bodyHost('two', async () => null)
+    const run = await stage.begin(one)
+    await stage.until(() => isRunning)
+    const quiescedAt = async () => (await stage.stateOf(run)).flow.context.hold?.quiescedAt
+    expect((await stage.signal(run, 'pause')).outcome).toBe('applied')
+    await stage.clock.advance(5_000)
+    expect([isRunning, await quiescedAt()]).toEqual([true, null])
+    await stage.clock.advance(10_000)
+    expect([isRunning, await quiescedAt()]).toEqual([false, expect.any(Number)])
+    await stage.signal(run, 'resume')
+    await stage.untilTag(run, 'COMPLETED.Completed')
+  })
+
   it('that fails is tried again by the policy of its task', async () => {
     const one = await flowHost('one', (r) => sendOut(r, null, 2))
     const seen: number[] = []
