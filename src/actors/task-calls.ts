@@ -12,41 +12,21 @@
  * (K5) Nothing starts while the flow run is not RUNNING, while this worker's lease is not fresh, or without slots.
  */
 
-import { CallboardError, formatDuration, isCallboardError, type Timer } from '../core/index.ts'
+import { isCallboardError } from '../core/index.ts'
 import type { TaskAnswer, TaskCall, TaskReport } from './channel.ts'
 import type { TaskEvent, ValueRef } from './events.ts'
-import { failureOf } from './failures.ts'
 import type { HostContext } from './host-context.ts'
 import type { HostedValues } from './hosted-values.ts'
 import type { Answer, Judgement } from './judgement.ts'
-import { Lookup } from './lookup.ts'
+import { type OpenCall, OpenCalls } from './open-calls.ts'
 import { resultIn, taskEventOf, unkeepable, withResultIn } from './outcomes.ts'
 import type { TaskRecord } from './records.ts'
 import { judgeTask, judgeTaskCall } from './rules.ts'
 import type { RunLog } from './run-log.ts'
 import type { RunState, TaskState } from './run-state.ts'
-import { denialOf, type SlotDenial, type SlotWant } from './slots.ts'
+import type { SlotDenial } from './slots.ts'
 import { isTerminalTag, parseTag } from './states.ts'
-
-/**
- * `calling` not judged yet; `ready` may start; `queued` waits for a slot; `starting` its START is on its way to be
- * judged; `running` the body runs; `reporting` its outcome is on its way into the log; `resting` waits for a retry's
- * time, or to be resumed; `over` is answered.
- */
-type Phase = 'calling' | 'ready' | 'queued' | 'starting' | 'running' | 'reporting' | 'resting' | 'over'
-
-interface Open {
-  readonly call: TaskCall
-  phase: Phase
-  /** Of the call, or of the report, that waits for an answer. */
-  resolve: (answer: TaskAnswer) => void
-  reject: (error: unknown) => void
-  slots: 'none' | 'asked' | 'held'
-  /** Of its wish for slots. */
-  patience?: Timer | undefined
-  /** (K3) With the report, once the body has ended. */
-  ahead: { report?: TaskEvent } | undefined
-}
+import { TaskSlots } from './task-slots.ts'
 
 export interface TaskCallsOptions {
   readonly context: HostContext
@@ -60,40 +40,43 @@ export class TaskCalls {
   readonly #context: HostContext
   readonly #log: RunLog
   readonly #values: HostedValues
-  readonly #changed: () => void
-  readonly #open = new Lookup<string, Open>()
-  #running = 0
-  #resting = 0
+  readonly #calls: OpenCalls
+  readonly #slots: TaskSlots
 
   constructor({ context, log, values, changed }: TaskCallsOptions) {
     this.#context = context
     this.#log = log
     this.#values = values
-    this.#changed = changed
+    this.#calls = new OpenCalls(changed)
+    this.#slots = new TaskSlots({
+      context,
+      log,
+      calls: this.#calls,
+      start: (open) => this.#start(open),
+      refuse: (open, error) => this.#refuse(open, error),
+    })
   }
 
   /** Bodies that run, or whose outcome is not in the log yet. */
   get running(): number {
-    return this.#running
+    return this.#calls.running
   }
 
   /** Calls that are not answered for good. */
   get size(): number {
-    return this.#open.size
+    return this.#calls.size
   }
 
   /** Whether any call is open that does not just wait for time or for a person. */
   get isBusy(): boolean {
-    return this.#open.size > this.#resting
+    return this.#calls.isBusy
   }
 
   // ── what the code says
 
   call(call: TaskCall): Promise<TaskAnswer> {
     return new Promise((resolve, reject) => {
-      const open: Open = { call, phase: 'calling', resolve, reject, slots: 'none', ahead: undefined }
-      this.#open.set(call.id, open)
-      this.#changed()
+      const open = this.#calls.begin(call, resolve, reject)
       const then = (result: ValueRef | undefined) => this.#submitCall(open, withResult(call, result))
       this.#values.store(resultOf(call), then, (error) => this.#refuse(open, error))
     })
@@ -101,11 +84,11 @@ export class TaskCalls {
 
   report({ id, attempt, outcome }: TaskReport): Promise<TaskAnswer> {
     return new Promise((resolve, reject) => {
-      const open = this.#open.get(id)
+      const open = this.#calls.get(id)
       if (open?.phase !== 'running') return // (K4) nobody runs that body here
       open.resolve = resolve
       open.reject = reject
-      this.#enter(open, 'reporting')
+      this.#calls.enter(open, 'reporting')
       const event = taskEventOf(outcome, this.#now())
       this.#values.store(
         resultIn(event),
@@ -125,15 +108,15 @@ export class TaskCalls {
 
   /** Whoever had asked for it is not there any more: nothing is answered. Asked for again, it is recovered. */
   abandon(task: string): void {
-    const open = this.#open.get(task)
-    if (open !== undefined) this.#close(open)
+    const open = this.#calls.get(task)
+    if (open !== undefined) this.#calls.close(open)
   }
 
   // ── what the log says
 
   /** A record of a task run is in the log. */
   committed({ id, e, s }: TaskRecord): void {
-    const open = this.#open.get(id)
+    const open = this.#calls.get(id)
     if (open === undefined) return
     if (isTerminalTag(s)) {
       this.#settle(open, false)
@@ -144,15 +127,15 @@ export class TaskCalls {
         if (e.type !== 'START') this.#run(open)
         return
       case 'SCHEDULED.AwaitingRetry':
-        this.#enter(open, 'resting')
+        this.#calls.enter(open, 'resting')
         return
       case 'PAUSED.Paused':
-        this.#enter(open, 'resting')
+        this.#calls.enter(open, 'resting')
         return
       case 'SCHEDULED.Scheduled':
       case 'SCHEDULED.AwaitingConcurrencySlot':
         if (open.phase !== 'resting') return
-        this.#enter(open, 'ready')
+        this.#calls.enter(open, 'ready')
         this.#start(open)
         return
     }
@@ -160,51 +143,40 @@ export class TaskCalls {
 
   /** The state was read anew; proposals on their way will be judged again. */
   reloaded(state: RunState): void {
-    for (const open of this.#open.values()) {
+    for (const open of this.#calls.values()) {
       const task = state.tasks.get(open.call.id)
       if (task === undefined || open.phase !== 'resting') continue
       const { tag } = task.snapshot
       if (isTerminalTag(tag)) this.#settle(open, false)
       else if (tag === 'RUNNING.Retrying') this.#run(open)
       else if (tag === 'SCHEDULED.Scheduled' || tag === 'SCHEDULED.AwaitingConcurrencySlot')
-        this.#enter(open, 'ready')
+        this.#calls.enter(open, 'ready')
     }
   }
 
   /** The flow run is RUNNING (again), or the lease is fresh again: whatever had to wait may begin (K5). */
   proceed(): void {
-    for (const open of this.#open.values()) {
+    for (const open of this.#calls.values()) {
       if (open.phase === 'ready') this.#start(open)
       else if (open.ahead !== undefined) this.#submitStart(open) // (K3)
     }
   }
 
   slotGranted(task: string): void {
-    const open = this.#open.get(task)
-    if (open === undefined) return
-    open.slots = 'held'
-    open.patience?.cancel()
-    if (open.phase === 'queued') this.#enter(open, 'ready')
-    this.#start(open)
+    this.#slots.granted(task)
   }
 
-  /** Code that asked for the slots itself is told why; any other task run is Cancelled. */
   slotDenied(task: string, denial: SlotDenial): void {
-    const open = this.#open.get(task)
-    if (open === undefined || open.phase === 'over') return
-    const message = denialOf(denial)
-    if (open.call.wish !== undefined && denial.code !== undefined)
-      this.#deny(open, new CallboardError(denial.code, message))
-    else
-      this.#log.submit({
-        judge: judgeTask(task, { type: 'CANCEL', at: this.#now(), message }),
-        patient: true,
-      })
+    this.#slots.denied(task, denial)
+  }
+
+  slotsReleased(task: string): void {
+    this.#slots.released(task)
   }
 
   // ── a call, step by step
 
-  #submitCall(open: Open, call: TaskCall): void {
+  #submitCall(open: OpenCall, call: TaskCall): void {
     let isReplay = false
     this.#log.submit({
       judge: judgeTaskCall(call, this.#now()),
@@ -220,21 +192,21 @@ export class TaskCalls {
   }
 
   /** The task run is in the table: where does it stand? */
-  #called(open: Open): void {
+  #called(open: OpenCall): void {
     const task = this.#task(open)
     if (task === undefined || isTerminalTag(task.snapshot.tag)) return // answered when it is settled (K2)
     switch (parseTag(task.snapshot.tag).name) {
       case 'AwaitingRetry':
       case 'Paused':
-        this.#enter(open, 'resting')
+        this.#calls.enter(open, 'resting')
         return
       default:
-        this.#enter(open, 'ready')
+        this.#calls.enter(open, 'ready')
         this.#start(open)
     }
   }
 
-  #callSettled(open: Open, answer: Answer, isReplay: boolean): void {
+  #callSettled(open: OpenCall, answer: Answer, isReplay: boolean): void {
     if (open.phase === 'over') return
     if (answer.outcome === 'rejected') {
       const { type } = parseTag(answer.tag)
@@ -247,18 +219,14 @@ export class TaskCalls {
   }
 
   /** (K5) */
-  #start(open: Open): void {
+  #start(open: OpenCall): void {
     if (open.phase !== 'ready' || !this.#context.mayBegin() || !isRunning(this.#log.state)) return
-    const limits = open.call.limits ?? []
-    if (limits.length > 0 && open.slots !== 'held') {
-      this.#askForSlots(open, limits)
-      return
-    }
-    this.#enter(open, 'starting')
+    if (!this.#slots.take(open)) return
+    this.#calls.enter(open, 'starting')
     this.#submitStart(open)
   }
 
-  #submitStart(open: Open): void {
+  #submitStart(open: OpenCall): void {
     const { id } = open.call
     this.#log.submit({
       judge: judgeTask(id, { type: 'START', at: this.#now() }),
@@ -269,11 +237,11 @@ export class TaskCalls {
     })
   }
 
-  #started(open: Open, judgement: Judgement): void {
+  #started(open: OpenCall, judgement: Judgement): void {
     const isAccepted = judgement.is === 'write'
     if (open.phase === 'starting') {
       if (isAccepted) this.#run(open)
-      else this.#enter(open, 'ready')
+      else this.#calls.enter(open, 'ready')
     } else if (isAccepted) {
       this.#caughtUp(open)
     } else if (open.phase === 'running' || open.phase === 'reporting') {
@@ -282,14 +250,14 @@ export class TaskCalls {
   }
 
   /** (K3) The START that the body was ahead of is accepted; with it, what the body has said meanwhile. */
-  #caughtUp(open: Open): void {
+  #caughtUp(open: OpenCall): void {
     const report = open.ahead?.report
     open.ahead = undefined
     if (report !== undefined)
       this.#submitReport(open, this.#task(open)?.snapshot.context.runCount ?? 0, report)
   }
 
-  #submitReport(open: Open, attempt: number, event: TaskEvent): void {
+  #submitReport(open: OpenCall, attempt: number, event: TaskEvent): void {
     if (open.ahead !== undefined) {
       open.ahead.report = event
       return
@@ -320,68 +288,23 @@ export class TaskCalls {
   }
 
   /** The task run has moved on without this report: whatever it came to is the answer. */
-  #reportRefused(open: Open): void {
+  #reportRefused(open: OpenCall): void {
     const task = this.#task(open)
     if (task !== undefined && isTerminalTag(task.snapshot.tag)) this.#settle(open, false)
   }
 
-  // ── slots
-
-  #askForSlots(open: Open, limits: readonly string[]): void {
-    if (open.slots === 'asked') return
-    open.slots = 'asked'
-    const { waitMs: _, ...terms } = open.call.wish ?? {}
-    const holder = { run: this.#log.id, task: open.call.id }
-    const want: SlotWant = { holder, limits, since: this.#now(), rev: this.#log.state.rev, ...terms }
-    this.#context.slots.acquire(want).then(
-      (answer) => {
-        if (answer.is === 'granted') this.slotGranted(open.call.id)
-        else if (answer.is === 'denied') this.slotDenied(open.call.id, answer)
-        else this.#queue(open, limits)
-      },
-      (error) => this.#refuse(open, error),
-    )
-  }
-
-  #queue(open: Open, limits: readonly string[]): void {
-    if (open.phase !== 'ready' || open.slots === 'held') return
-    this.#enter(open, 'queued')
-    const event: TaskEvent = { type: 'SLOT_WAIT', at: this.#now(), limits }
-    this.#log.submit({ judge: judgeTask(open.call.id, event), lazy: true, patient: true })
-    const waitMs = open.call.wish?.waitMs
-    if (waitMs === undefined) return
-    open.patience = this.#context.dueTimes.after(waitMs, () => {
-      if (open.phase !== 'queued') return
-      const names = limits.map((name) => `"${name}"`).join(', ')
-      const message = `No slot of the concurrency limit ${names} was free within ${formatDuration(waitMs)}. Wait longer, or raise the limit.`
-      this.#deny(open, new CallboardError('CB_E_TIMEOUT', message))
-    })
-  }
-
-  #deny(open: Open, error: CallboardError): void {
-    const { message } = error
-    const event: TaskEvent = { type: 'DENIED', at: this.#now(), message, failure: failureOf(error) }
-    this.#log.submit({ judge: judgeTask(open.call.id, event), patient: true })
-  }
-
-  /** Its slots were given back: before it runs again it asks anew. */
-  slotsReleased(task: string): void {
-    const open = this.#open.get(task)
-    if (open !== undefined) open.slots = 'none'
-  }
-
   // ── answers
 
-  #run(open: Open): void {
+  #run(open: OpenCall): void {
     const task = this.#task(open)
     if (task === undefined) return
     const { runCount, failures } = task.snapshot.context
-    this.#enter(open, 'running')
+    this.#calls.enter(open, 'running')
     open.resolve({ do: 'run', attempt: runCount, failures })
   }
 
   /** (K2) */
-  #settle(open: Open, replayed: boolean): void {
+  #settle(open: OpenCall, replayed: boolean): void {
     const task = this.#task(open)
     if (task === undefined || open.phase === 'over') return
     const { snapshot, state, result, failure } = task
@@ -399,50 +322,25 @@ export class TaskCalls {
     )
   }
 
-  #answer(open: Open, answer: TaskAnswer): void {
-    this.#close(open)
+  #answer(open: OpenCall, answer: TaskAnswer): void {
+    this.#calls.close(open)
     open.resolve(answer)
   }
 
   /** Too large, or out of reach: the caller is told. Fenced or stopped: nobody is (C3). */
-  #refuse(open: Open, error: unknown): void {
+  #refuse(open: OpenCall, error: unknown): void {
     if (open.phase === 'over' || this.#log.ended) return
-    this.#close(open)
+    this.#calls.close(open)
     open.reject(error)
-  }
-
-  #close(open: Open): void {
-    open.patience?.cancel()
-    this.#enter(open, 'over')
-    if (this.#open.get(open.call.id) === open) this.#open.delete(open.call.id)
-    this.#changed()
-  }
-
-  #enter(open: Open, phase: Phase): void {
-    const before = open.phase
-    open.phase = phase
-    this.#running += Number(isBusy(open, phase)) - Number(isBusy(open, before))
-    this.#resting += Number(isResting(open, phase)) - Number(isResting(open, before))
-    if (isResting(open, phase)) this.#changed()
   }
 
   #now(): number {
     return this.#context.deps.clock.now()
   }
 
-  #task(open: Open): TaskState | undefined {
+  #task(open: OpenCall): TaskState | undefined {
     return this.#log.state.tasks.get(open.call.id)
   }
-}
-
-/** A body that is away is no work for this process until it is back. */
-function isBusy({ call }: Open, phase: Phase): boolean {
-  return phase === 'reporting' || (phase === 'running' && call.away !== true)
-}
-
-/** Nothing but time, a person or another run moves it on. */
-function isResting({ call }: Open, phase: Phase): boolean {
-  return phase === 'resting' || (phase === 'running' && call.away === true)
 }
 
 function isRunning(state: RunState): boolean {
