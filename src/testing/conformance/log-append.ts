@@ -63,7 +63,7 @@ export const appendCases = [
       assert.equal((await readAll(broker, subject)).length, 2)
     },
 
-    'an append that is told where the entry stands that it builds on is judged like the others': async (t) => {
+    'an append that is told where the entry stands that it builds on is judged like others': async (t) => {
       const [one, two] = [await t.connect(), await t.connect()]
       const subject = t.subject()
       const first = await mustAppend(one, subject, 0)
