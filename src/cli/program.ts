@@ -38,6 +38,7 @@ export function buildProgram(context: Context): Program {
     groups.blockGroup(context),
     groups.apiKeyGroup(context),
     groups.eventGroup(context),
+    groups.artifactGroup(context),
     groups.configGroup(context),
     groups.profileGroup(context),
     groups.taskGroup(context),

@@ -77,6 +77,14 @@ describe('a run of a deployment', PATIENT, () => {
     expect(code).toBe(0)
   })
 
+  test('leaves artifacts, which are told of while it is watched, listed, and shown', async () => {
+    const { out } = await callboard('deployment', 'run', 'sums/dev', '--name', 'leaving', '--watch')
+    expect(out).toMatch(/MADE {2}leaving table doubled {2}3 rows/)
+    const [made] = await json<readonly { readonly id: string }[]>('artifact', 'ls', '--run', 'leaving')
+    const shown = await callboard('artifact', 'inspect', made?.id ?? '')
+    expect(shown.out).toMatch(/\nnumber +doubled\n +1 +2\n +2 +4\n +3 +6\n$/)
+  })
+
   test('that failed and was waited for ends with 1', async () => {
     const { code, out } = await callboard('deployment', 'run', 'failing/dev', '--watch')
     expect([code, out]).toEqual([1, expect.stringContaining('no luck today')])
@@ -225,6 +233,7 @@ describe('every listing', PATIENT, () => {
     ['block', 'ls'],
     ['api-key', 'ls'],
     ['event', 'ls'],
+    ['artifact', 'ls'],
     ['profile', 'ls'],
     ['config', 'view'],
   ])('of %s %s is a JSON array when that is asked for', async (...args) => {

@@ -1,6 +1,7 @@
 /** The commands, a file for each group. `program.ts` puts them together. */
 
 export { apiKeyGroup } from './api-key.ts'
+export { artifactGroup } from './artifact.ts'
 export { blockGroup } from './block.ts'
 export { configGroup } from './config.ts'
 export { deployCommand, deploymentGroup } from './deployment.ts'

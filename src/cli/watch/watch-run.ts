@@ -2,7 +2,15 @@
 
 import { type GatewayClient, isOver, type LiveItem, RunFold } from '../../client/index.ts'
 import type { Context } from '../context.ts'
-import { clockText, colourOf, lineText, type Output, oneLine, spanText } from '../output/index.ts'
+import {
+  artifactSummary,
+  clockText,
+  colourOf,
+  lineText,
+  type Output,
+  oneLine,
+  spanText,
+} from '../output/index.ts'
 import { drawRun } from './tree.ts'
 
 const REDRAW_MS = 120
@@ -67,6 +75,15 @@ function tell(out: Output, fold: RunFold, item: LiveItem): void {
     case 'log':
       out.line(lineText(out, item.data))
       break
+    case 'artifact': {
+      const { key = '', kind, task, timestamp } = item.data
+      const by = out.colour('blue', task ?? run?.name ?? item.run)
+      const what = key === '' ? kind : `${kind} ${key}`
+      out.line(
+        `${out.colour('dim', clockText(timestamp))} MADE  ${by} ${what}  ${artifactSummary(item.data)}`,
+      )
+      break
+    }
     case 'gap':
       out.note('Some events could not be given: they came faster than they were read.')
   }
