@@ -11,12 +11,13 @@
  *      its attempt has crashed.
  */
 
-import { CallboardError, type Timer } from '../core/index.ts'
+import { CallboardError } from '../core/index.ts'
 import { untilAnswered } from './append.ts'
 import type { BodyOutcome, ErrandRequest, HostPort, LeaveReason } from './channel.ts'
 import { errandKey, errandOutcome, isErrandOver, judgeErrands } from './errand.ts'
 import { ErrandCalls } from './errand-calls.ts'
 import type { ErrandMessage, ErrandReport } from './errand-messages.ts'
+import { ErrandTable, type OpenErrand } from './errand-table.ts'
 import type { ValueRef } from './events.ts'
 import type { HostContext } from './host-context.ts'
 import type { HostedValues } from './hosted-values.ts'
@@ -26,29 +27,6 @@ import type { RunLog } from './run-log.ts'
 import { runStart } from './run-start.ts'
 import type { RunState } from './run-state.ts'
 import { asJson } from './shape.ts'
-
-/**
- * `waiting` for its flow run to be RUNNING; `queued` in its queue; `sought` an earlier host may have sent it out: somebody
- * may have it; `held` a worker runs it; `reported` the code knows, the log not yet.
- */
-type Phase =
-  | { readonly is: 'waiting' | 'queued' | 'reported' }
-  | { readonly is: 'sought'; readonly until: number }
-  | { readonly is: 'held'; readonly worker: string; heardAt: number }
-
-interface Out {
-  readonly key: string
-  readonly request: ErrandRequest
-  /** What its body is started with, as it goes into a queue. */
-  parameters: ValueRef
-  phase: Phase
-  resolve: (outcome: BodyOutcome) => void
-  reject: (error: unknown) => void
-  losses: number
-  readonly calls: ErrandCalls
-  /** Told once it is settled: `false`, the log is for the reporter to write. */
-  readonly whenSettled: ((isWritten: boolean) => void)[]
-}
 
 export interface ErrandsOptions {
   readonly context: HostContext
@@ -72,25 +50,26 @@ export class Errands {
   readonly #options: ErrandsOptions
   readonly #context: HostContext
   readonly #log: RunLog
-  /** By the identity of the task run. */
-  readonly #outs = new Map<string, Out>()
-  readonly #byKey = new Map<string, Out>()
+  readonly #table: ErrandTable
   /** Task runs of which an errand was asked for here. */
   readonly #seen = new Set<string>()
   readonly #gone = new AbortController()
   #sent = 0
-  #held = 0
-  #looking: Timer | undefined
 
   constructor(options: ErrandsOptions) {
     this.#options = options
     this.#context = options.context
     this.#log = options.log
+    this.#table = new ErrandTable({
+      context: options.context,
+      changed: () => options.changed(),
+      expired: (out) => this.#expired(out),
+    })
   }
 
   /** Bodies that somebody runs, as far as is known. */
   get running(): number {
-    return this.#held
+    return this.#table.held
   }
 
   /** Has it run elsewhere; gives what it came to. */
@@ -100,12 +79,12 @@ export class Errands {
       const { id: task, failures } = request
       const { inputs } = state.tasks.get(task) ?? {}
       const key = errandKey({ task, runCount: this.#options.runCount, failures, inputs })
-      const before = this.#byKey.get(key)
+      const before = this.#table.get(key)
       if (before !== undefined) {
         Object.assign(before, { resolve, reject }) // its body, being one elsewhere itself, began anew
         return
       }
-      const out: Out = {
+      const out: OpenErrand = {
         key,
         request,
         parameters: request.parameters,
@@ -116,8 +95,7 @@ export class Errands {
         calls: new ErrandCalls(this.#options),
         whenSettled: [],
       }
-      this.#outs.set(task, out)
-      this.#byKey.set(key, out)
+      this.#table.add(out)
       const known = errandOutcome(state, key)
       if (known !== undefined) return this.#hear(out, known)
       const store = (then: () => void) =>
@@ -132,7 +110,7 @@ export class Errands {
       const isReplayed = request.attempt > failures + 1 && !this.#seen.has(task)
       this.#seen.add(task)
       if (isReplayed) {
-        this.#enter(out, { is: 'sought', until: this.#monotonic() + this.#context.leaseMs })
+        this.#table.seek(out)
         store(() => {})
       } else store(() => this.#send(out))
     })
@@ -155,7 +133,7 @@ export class Errands {
         return { outcome: written.every(Boolean) ? 'noted' : 'elsewhere' }
       }
       case 'errand-call': {
-        const out = this.#byKey.get(message.key)
+        const out = this.#table.get(message.key)
         const { epoch } = this.#log.state.flow.context
         const isHolder = out?.phase.is === 'held' && out.phase.worker === message.worker
         return isHolder && (message.epoch ?? epoch) === epoch
@@ -170,37 +148,31 @@ export class Errands {
 
   /** (F2) */
   #take(key: string, worker: string): boolean {
-    const out = this.#byKey.get(key)
+    const out = this.#table.get(key)
     if (out === undefined) return false
     const { phase } = out
     if (phase.is === 'held') return phase.worker === worker
     if (phase.is === 'reported') return false
     if (!this.#mayBegin) {
-      this.#enter(out, { is: 'waiting' }) // its item is given up
+      this.#table.enter(out, { is: 'waiting' }) // its item is given up
       return false
     }
-    this.#hold(out, worker)
+    this.#table.hold(out, worker)
     return true
   }
 
   #isHeld(key: string, worker: string): boolean {
-    const out = this.#byKey.get(key)
+    const out = this.#table.get(key)
     if (out === undefined) return !isErrandOver(this.#log.state, key) // the code has yet to come to it
     const { phase } = out
     if (phase.is === 'reported') return false
     if (phase.is === 'held' && phase.worker !== worker) return false
-    this.#hold(out, worker)
+    this.#table.hold(out, worker)
     return true
   }
 
-  #hold(out: Out, worker: string): void {
-    const { phase } = out
-    if (phase.is === 'held' && phase.worker === worker) phase.heardAt = this.#monotonic()
-    else this.#enter(out, { is: 'held', worker, heardAt: this.#monotonic() })
-  }
-
   #returned(key: string, worker: string): void {
-    const out = this.#byKey.get(key)
+    const out = this.#table.get(key)
     if (out === undefined || out.phase.is === 'waiting' || out.phase.is === 'reported') return
     if (out.phase.is === 'held' && out.phase.worker !== worker) return
     this.#again(out)
@@ -208,7 +180,7 @@ export class Errands {
 
   /** (F3) Whether it is in the log. */
   async #done({ key, outcome }: ErrandReport): Promise<boolean> {
-    const out = this.#byKey.get(key)
+    const out = this.#table.get(key)
     if (out === undefined) {
       const { outcome: answer } = await this.#log.propose(judgeErrands([{ key, outcome }]), { patient: true })
       return answer === 'applied'
@@ -219,8 +191,8 @@ export class Errands {
   }
 
   /** The code is told, with the value itself. */
-  #hear(out: Out, outcome: BodyOutcome): void {
-    this.#enter(out, { is: 'reported' })
+  #hear(out: OpenErrand, outcome: BodyOutcome): void {
+    this.#table.enter(out, { is: 'reported' })
     const result = 'result' in outcome ? outcome.result : undefined
     this.#options.values.load(
       result,
@@ -229,45 +201,44 @@ export class Errands {
     )
   }
 
-  #refuse(out: Out, error: unknown): void {
+  #refuse(out: OpenErrand, error: unknown): void {
     if (this.#gone.signal.aborted) return
-    this.#enter(out, { is: 'reported' })
+    this.#table.enter(out, { is: 'reported' })
     out.reject(error)
   }
 
   // ── what the log says
 
   committed(record: RunRecord): void {
-    if (this.#outs.size === 0) return
+    if (this.#table.size === 0) return
     if (record.k === 'task' && SETTLING.has(record.e.type)) this.#settled(record.id)
     else if (record.k === 'value') this.#lookUp()
   }
 
   reloaded(state: RunState): void {
-    for (const [id, { key, phase }] of this.#outs)
-      if (phase.is === 'reported' && isErrandOver(state, key)) this.#settled(id)
+    for (const { key, phase, request } of this.#table.values())
+      if (phase.is === 'reported' && isErrandOver(state, key)) this.#settled(request.id)
     this.#lookUp()
   }
 
   /** The flow run is RUNNING. */
   proceed(): void {
-    if (this.#outs.size === 0 || !this.#mayBegin) return
-    for (const out of this.#outs.values()) if (out.phase.is === 'waiting') this.#send(out)
+    if (this.#table.size === 0 || !this.#mayBegin) return
+    for (const out of this.#table.values()) if (out.phase.is === 'waiting') this.#send(out)
   }
 
   #settled(id: string): void {
-    const out = this.#outs.get(id)
+    const out = this.#table.of(id)
     if (out === undefined) return
-    this.#enter(out, { is: 'reported' })
-    this.#outs.delete(id)
-    this.#byKey.delete(out.key)
+    this.#table.enter(out, { is: 'reported' })
+    this.#table.remove(out)
     out.calls.forget()
     for (const resolve of out.whenSettled) resolve(true)
   }
 
   /** What others have written while this host did not answer them. */
   #lookUp(): void {
-    for (const out of this.#outs.values()) {
+    for (const out of this.#table.values()) {
       if (out.phase.is === 'reported') continue
       const known = errandOutcome(this.#log.state, out.key)
       if (known !== undefined) this.#hear(out, known)
@@ -278,16 +249,13 @@ export class Errands {
   leave(reason: LeaveReason): void {
     if (this.#gone.signal.aborted) return
     this.#gone.abort(LEFT)
-    this.#looking?.cancel()
     const held = new Map<string, string[]>()
-    for (const { key, phase, calls, whenSettled } of this.#outs.values()) {
+    for (const { key, phase, calls, whenSettled } of this.#table.values()) {
       calls.forget()
       for (const resolve of whenSettled) resolve(false)
       if (phase.is === 'held') held.set(phase.worker, [...(held.get(phase.worker) ?? []), key])
     }
-    this.#outs.clear()
-    this.#byKey.clear()
-    this.#held = 0
+    this.#table.clear()
     if (!FINAL.has(reason)) return
     const { broker, deps } = this.#context
     for (const [worker, keys] of held) {
@@ -304,9 +272,9 @@ export class Errands {
     return this.#context.mayBegin() && this.#log.state.flow.tag.startsWith('RUNNING.')
   }
 
-  #send(out: Out): void {
+  #send(out: OpenErrand): void {
     if (this.#gone.signal.aborted || out.phase.is === 'reported') return
-    this.#enter(out, { is: this.#mayBegin ? 'queued' : 'waiting' })
+    this.#table.enter(out, { is: this.#mayBegin ? 'queued' : 'waiting' })
     if (out.phase.is === 'waiting') return
     const { broker, deps } = this.#context
     const { id: run, state } = this.#log
@@ -321,7 +289,7 @@ export class Errands {
   }
 
   /** (F4) */
-  #lost(out: Out, worker: string): void {
+  #lost(out: OpenErrand, worker: string): void {
     const { deps } = this.#context
     const { maxRecoveries } = this.#log.state.created.policy
     deps.logger.warn({ run: this.#log.id, task: out.request.id, worker }, 'a worker that ran a task was lost')
@@ -331,41 +299,15 @@ export class Errands {
     } else this.#again(out)
   }
 
-  #again(out: Out): void {
+  #again(out: OpenErrand): void {
     out.calls.forget()
     this.#send(out)
   }
 
   /** (F1) */
-  #look(): void {
-    const now = this.#monotonic()
-    const { leaseMs } = this.#context
-    for (const out of [...this.#outs.values()]) {
-      const { phase } = out
-      if (phase.is === 'sought' && phase.until <= now) this.#send(out)
-      else if (phase.is === 'held' && phase.heardAt + leaseMs <= now) this.#lost(out, phase.worker)
-    }
-  }
-
-  #enter(out: Out, phase: Phase): void {
-    const before = this.#held
-    this.#held += Number(phase.is === 'held') - Number(out.phase.is === 'held')
-    out.phase = phase
-    if (phase.is === 'held' || phase.is === 'sought') this.#armLook()
-    if (this.#held === 0 && before > 0) this.#options.changed()
-  }
-
-  #armLook(): void {
-    this.#looking ??= this.#context.dueTimes.after(this.#context.leaseMs / 2, () => {
-      this.#looking = undefined
-      this.#look()
-      if ([...this.#outs.values()].some(({ phase }) => phase.is === 'held' || phase.is === 'sought'))
-        this.#armLook()
-    })
-  }
-
-  #monotonic(): number {
-    return this.#context.deps.clock.monotonic()
+  #expired(out: OpenErrand): void {
+    if (out.phase.is === 'held') this.#lost(out, out.phase.worker)
+    else this.#send(out)
   }
 }
 
