@@ -18,7 +18,7 @@ const ARTIFACTS: readonly object[] = [
     kind: 'table',
     key: 'cities',
     table: [
-      { city: 'Oslo', celsius: 7.5, seen: new Date(0), people: 700_000n },
+      { city: '\u001b[31mOslo\u001b[0m', celsius: 7.5, seen: new Date(0), people: 700_000n },
       {
         city: 'Rome',
         celsius: -12,
@@ -31,7 +31,7 @@ const ARTIFACTS: readonly object[] = [
   { kind: 'table', key: 'nothing', table: [] },
   { kind: 'link', key: 'dashboard', link: 'https://example.com/d', text: 'The dashboard' },
   { kind: 'image', key: 'chart', url: 'https://example.com/chart.png' },
-  { kind: 'markdown', key: 'long', markdown: `## ${'so long '.repeat(20)}\nand more` },
+  { kind: 'markdown', key: 'long', markdown: `## \u001b[31m${'so long '.repeat(20)}\nand more` },
   { kind: 'sound', key: 'odd', url: 'https://example.com/a.ogg', size: 10n },
   { kind: 'table', key: 'no-table', table: 'none' },
   { kind: 'progress', progress: 66.66 },
@@ -95,7 +95,7 @@ describe('a listing of artifacts', () => {
       'sound     odd  {"url":"https://example.com/a.ogg","size":{"$cb":"bigint","…',
       'markdown  long  so long so long so long so long so long so long so long so …',
       'image     chart  https://example.com/chart.png',
-      'link      dashboard  The dashboard  https://example.com/d',
+      'link      dashboard  The dashboard, https://example.com/d',
       'table     nothing  0 rows',
       'table     cities  3 rows',
       'markdown  report  The daily report',

@@ -1,5 +1,6 @@
 /** What is in an artifact, as people read it. What is not as its kind has it is shown as it is. */
 
+import { stripVTControlCharacters } from 'node:util'
 import type { Artifact } from '../../client/index.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/index.ts'
 import { oneLine } from './format.ts'
@@ -67,9 +68,10 @@ export function percentText(percent: number): string {
   return `${Number(percent.toFixed(1))}%`
 }
 
-/** A value in a table; nothing where there is nothing. */
+/** A value in a table; nothing where there is nothing. A colour of its own would run into the next column. */
 export function cellText(value: unknown): string {
   if (value === null || value === undefined) return ''
+  if (typeof value === 'string') return stripVTControlCharacters(value)
   if (typeof value !== 'object') return String(value)
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
   if (value instanceof URL || value instanceof Error || value instanceof RegExp) return String(value)
@@ -93,10 +95,10 @@ function firstLine(markdown: string): string {
 }
 
 function joined(...parts: readonly (string | undefined)[]): string {
-  return parts.filter((part) => part !== undefined).join('  ')
+  return parts.filter((part) => part !== undefined).join(', ')
 }
 
 function shortened(text: string): string {
-  const line = text.replaceAll(/\s*\n\s*/g, ' ')
+  const line = stripVTControlCharacters(text).replaceAll(/\s+/g, ' ').trim()
   return line.length > LONGEST_SUMMARY ? `${line.slice(0, LONGEST_SUMMARY - 1)}…` : line
 }
