@@ -6,7 +6,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest'
 import type { RunRecord } from '../../src/actors/index.ts'
 import { createPool, createQueue, type Deployment, type Draft } from '../../src/catalog/index.ts'
 import { type ClusterView, clusterView } from '../support/cluster-view.ts'
@@ -74,9 +74,13 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
       return one
     }
 
-    async function stage(pool: string = infrastructure): Promise<Stage> {
+    /** `its`: the test that it is of, of those that run at a time. */
+    async function stage(
+      its: Pick<TestContext, 'onTestFailed'>,
+      pool: string = infrastructure,
+    ): Promise<Stage> {
       const view = await clusterView(place.url)
-      onTestFailed(() => {
+      its.onTestFailed(() => {
         const said = started.flatMap(({ pid, lines }) => lines.slice(-20).map((line) => `${pid}: ${line}`))
         console.error([...view.told(), ...said].join('\n'))
       })
@@ -124,34 +128,34 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         expect(codes).toEqual(shared.map(() => 0))
       })
 
-      test('complete a run', async () => {
-        await using at = await stage()
+      test('complete a run', async (its) => {
+        await using at = await stage(its)
         const id = await run(at, 'add', { a: 20, b: 22 })
         expect(await at.end(id)).toMatchObject({ tag: 'COMPLETED.Completed', result: 42 })
       })
 
-      test('tell why a run failed', async () => {
-        await using at = await stage()
+      test('tell why a run failed', async (its) => {
+        await using at = await stage(its)
         const id = await run(at, 'failing')
         expect(await at.end(id)).toMatchObject({ tag: 'FAILED.Failed', message: 'bad weather' })
       })
 
-      test('try tasks and flows again', async () => {
-        await using at = await stage()
+      test('try tasks and flows again', async (its) => {
+        await using at = await stage(its)
         const id = await run(at, 'retried', {}, { retries: 1 })
         expect(await at.end(id)).toMatchObject({ tag: 'COMPLETED.Completed', result: [2, 2] })
       })
 
-      test('end a run that takes too long', async () => {
-        await using at = await stage()
+      test('end a run that takes too long', async (its) => {
+        await using at = await stage(its)
         const id = await run(at, 'slow', {}, { timeoutSeconds: 0.3 })
         expect(await at.end(id)).toMatchObject({ tag: 'FAILED.TimedOut' })
       })
 
       test.runIf(infrastructure === 'process')(
         'end by force what took too long and never yields',
-        async () => {
-          await using at = await stage()
+        async (its) => {
+          await using at = await stage(its)
           const fields = { timeoutSeconds: 3, retries: 1, graceSeconds: 0.3, name: 'late' }
           expect(await at.end(await run(at, 'stuck', {}, fields))).toMatchObject({ tag: 'FAILED.TimedOut' })
           const programs = await at.did()
@@ -160,16 +164,16 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         },
       )
 
-      test('keep the code of a run that is paused, and go on with it', async () => {
-        await using at = await stage()
+      test('keep the code of a run that is paused, and go on with it', async (its) => {
+        await using at = await stage(its)
         const id = await run(at, 'pauses')
         await at.untilState(id, 'Paused')
         expect(await at.signal(id, 'resume')).toBe('applied')
         expect(await at.end(id)).toMatchObject({ tag: 'COMPLETED.Completed', result: true })
       })
 
-      test('[prefect 46] cancel code that stops when it is asked, and run its hooks', async () => {
-        await using at = await stage()
+      test('[prefect 46] cancel code that stops when it is asked, and run its hooks', async (its) => {
+        await using at = await stage(its)
         const id = await run(at, 'polite')
         await at.until(id, (records) => completions(records) === 1)
         expect(await at.signal(id, 'cancel')).toBe('accepted')
@@ -179,8 +183,8 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
 
       test.runIf(canKill)(
         '[prefect 47] cancel code that never yields, with the programs it started, and give its slot to the next',
-        async () => {
-          await using at = await stage()
+        async (its) => {
+          await using at = await stage(its)
           const fields = { graceSeconds: 0.5, limit: 1 }
           const id = await run(at, 'stuck', {}, fields)
           await at.until(id, (records) => completions(records) === 1)
@@ -198,18 +202,18 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         },
       )
 
-      test('[prefect 45] cancel a run that nobody has taken yet, at once', async () => {
-        await using at = await stage()
+      test('[prefect 45] cancel a run that nobody has taken yet, at once', async (its) => {
+        await using at = await stage(its)
         const id = await run(at, 'add', { a: 1, b: 1 }, { name: 'unserved', queue: 'unserved' })
         expect(await at.signal(id, 'cancel')).toBe('applied')
         expect((await at.end(id)).tag).toBe('CANCELLED.Cancelled')
       })
 
-      test.each([
+      test.for([
         ['Paused', 'pauses'],
         ['Suspended', 'suspends'],
-      ])('cancel a run that is %s, and take the same signal again', async (name, flow) => {
-        await using at = await stage()
+      ] as const)('cancel a run that is %s, and take the same signal again', async ([name, flow], its) => {
+        await using at = await stage(its)
         const id = await run(at, flow, {}, { graceSeconds: 0.5 })
         await at.untilState(id, name)
         const answer = await at.signal(id, 'cancel', 'once')
@@ -218,8 +222,8 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         expect(await at.signal(id, 'cancel', 'once')).toBe(answer)
       })
 
-      test('cancel a run whose code is only just being started', async () => {
-        await using at = await stage()
+      test('cancel a run whose code is only just being started', async (its) => {
+        await using at = await stage(its)
         const id = await run(at, 'slow', {}, { graceSeconds: 0.5 })
         await at.until(id, (records) => hostOf(records) !== '')
         await at.signal(id, 'cancel')
@@ -228,8 +232,8 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
 
       test.runIf(infrastructure === 'process')(
         '[prefect 53] call a run Crashed whose process was killed, and say so',
-        async () => {
-          await using at = await stage()
+        async (its) => {
+          await using at = await stage(its)
           const id = await run(at, 'suicidal')
           const { tag, message } = await at.end(id)
           expect(tag).toBe('CRASHED.Crashed')
@@ -268,9 +272,9 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         return records
       }
 
-      test('[scenario 22] goes on elsewhere when its worker is killed', async () => {
+      test('[scenario 22] goes on elsewhere when its worker is killed', async (its) => {
         const pool = `${infrastructure}-kill`
-        await using at = await stage(pool)
+        await using at = await stage(its, pool)
         await using going = await underWay(at, pool)
         going.host.kill()
         const records = await expectWhole(at, going.id)
@@ -278,9 +282,9 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         expect(hostOf(records)).toBe(going.other.id)
       })
 
-      test('[scenario 23] goes on elsewhere when its worker freezes; thawed, that one lets it be', async () => {
+      test('[scenario 23] goes on elsewhere when its worker freezes; thawed, that one lets it be', async (its) => {
         const pool = `${infrastructure}-freeze`
-        await using at = await stage(pool)
+        await using at = await stage(its, pool)
         await using going = await underWay(at, pool)
         going.host.freeze()
         await at.until(going.id, (all) => hostOf(all) === going.other.id)
@@ -292,9 +296,9 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         await expectWhole(at, going.id)
       })
 
-      test('[scenario 25] is handed over when its worker is told to stop', async () => {
+      test('[scenario 25] is handed over when its worker is told to stop', async (its) => {
         const pool = `${infrastructure}-drain`
-        await using at = await stage(pool)
+        await using at = await stage(its, pool)
         await using going = await underWay(at, pool)
         going.host.terminate()
         expect(await going.host.exited).toBe(0)
@@ -303,9 +307,9 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         expect(records.filter(isLoss)).toEqual([])
       })
 
-      test('that is suspended is woken by another worker when its own has gone', async () => {
+      test('that is suspended is woken by another worker when its own has gone', async (its) => {
         const pool = `${infrastructure}-suspend`
-        await using at = await stage(pool)
+        await using at = await stage(its, pool)
         await createPool(at.catalog, { name: pool })
         const id = await (async () => {
           await using first = await worker(pool, 'eve')
@@ -321,9 +325,9 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
         expect(await at.did()).toEqual(['before', 'after'])
       })
 
-      test.runIf(canKill)('[prefect 50] is Cancelled also when its worker dies meanwhile', async () => {
+      test.runIf(canKill)('[prefect 50] is Cancelled also when its worker dies meanwhile', async (its) => {
         const pool = `${infrastructure}-cancel`
-        await using at = await stage(pool)
+        await using at = await stage(its, pool)
         await createPool(at.catalog, { name: pool })
         await using first = await worker(pool, 'jo')
         await using second = await worker(pool, 'kim')
@@ -339,9 +343,9 @@ describe.each(Object.keys(BROKERS))('on %s', { timeout: PATIENCE_MS }, (broker) 
 
       test.runIf(infrastructure === 'process')(
         'that kills its worker each time ends Crashed, and the others go on elsewhere',
-        async () => {
+        async (its) => {
           const pool = `${infrastructure}-deadly`
-          await using at = await stage(pool)
+          await using at = await stage(its, pool)
           await createPool(at.catalog, { name: pool })
           await using workers = new AsyncDisposableStack()
           const crew = await Promise.all(['gus', 'hal', 'ida'].map((name) => worker(pool, name)))
