@@ -80,7 +80,8 @@ describe('a run of a deployment', PATIENT, () => {
   test('leaves artifacts, which are told of while it is watched, listed, and shown', async () => {
     const { out } = await callboard('deployment', 'run', 'sums/dev', '--name', 'leaving', '--watch')
     expect(out).toMatch(/MADE {2}leaving table doubled {2}3 rows/)
-    const [made] = await json<readonly { readonly id: string }[]>('artifact', 'ls', '--run', 'leaving')
+    const [, hint = ''] = out.match(/^artifacts: callboard (.*)$/m) ?? []
+    const [made] = await json<readonly { readonly id: string }[]>(...hint.split(' '))
     const shown = await callboard('artifact', 'inspect', made?.id ?? '')
     expect(shown.out).toMatch(/\nnumber +doubled\n +1 +2\n +2 +4\n +3 +6\n$/)
   })

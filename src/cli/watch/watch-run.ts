@@ -9,6 +9,7 @@ import {
   lineText,
   type Output,
   oneLine,
+  shortId,
   spanText,
 } from '../output/index.ts'
 import { drawRun } from './tree.ts'
@@ -103,12 +104,13 @@ function eventLine(
   return `${out.colour('dim', clockText(at))} STATE ${out.colour('blue', name)} ${out.colour(colourOf(state), state.name)}${message}`
 }
 
-function conclude(out: Output, { run }: RunFold): boolean {
+function conclude(out: Output, { artifacts, run }: RunFold): boolean {
   if (run === undefined) return false
   const { state } = run
   out.line()
   out.line(`${run.name} ${out.colour(colourOf(state), state.name)} after ${spanText(run.totalRunMs)}`)
   if (state.type === 'COMPLETED' && state.data !== undefined) out.line(`result: ${oneLine(state.data)}`)
   if (state.type !== 'COMPLETED' && state.message !== undefined) out.line(state.message)
+  if (artifacts.length > 0) out.line(`artifacts: callboard artifact ls --run ${shortId(run.id)}`)
   return state.type === 'COMPLETED'
 }
