@@ -170,6 +170,8 @@ export interface HostCalls {
       readonly kind: string
       readonly task?: string
       readonly data: { readonly [key: string]: JsonValue }
+      /** What was noted under this identity with this mark is not noted again. */
+      readonly once?: { readonly id: string; readonly mark: string }
     }
     out: null
   }

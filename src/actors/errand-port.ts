@@ -16,7 +16,7 @@ import type { HostCalls, HostPort } from './channel.ts'
 import type { ErrandReply } from './errand-messages.ts'
 import { errorOf } from './failures.ts'
 import { parseRunReply, type RunReply, runAddress } from './messages.ts'
-import { judgeNote } from './rules.ts'
+import { judgeDistantNote } from './rules.ts'
 import { asJson } from './shape.ts'
 
 export interface ErrandPortOptions {
@@ -71,7 +71,7 @@ class ErrandPort implements HostPort {
     if (signal.aborted && signal.reason !== 'cancelled') return new Promise(() => {})
     const at = deps.clock.now()
     await untilAnswered(deps, stopping, () =>
-      tellRun(broker, deps, run, { op: 'errand-note', note }, judgeNote(note, at)),
+      tellRun(broker, deps, run, { op: 'errand-note', note }, judgeDistantNote(note, at)),
     )
     return null
   }

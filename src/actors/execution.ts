@@ -22,8 +22,8 @@ import { Children } from './children.ts'
 import { Errands } from './errands-out.ts'
 import type { HostContext } from './host-context.ts'
 import type { HostedValues } from './hosted-values.ts'
-import type { NoteRecord, RunRecord } from './records.ts'
-import { judgeValue } from './rules.ts'
+import type { RunRecord } from './records.ts'
+import { judgeNote, judgeValue } from './rules.ts'
 import type { RunLog } from './run-log.ts'
 import { runStart } from './run-start.ts'
 import type { RunState } from './run-state.ts'
@@ -235,10 +235,10 @@ export class Execution {
   }
 
   async #note(input: HostCalls['note']['in']): Promise<null> {
-    const record: NoteRecord = { k: 'note', at: this.#options.context.deps.clock.now(), ...input }
+    const judge = judgeNote(input, this.#options.context.deps.clock.now())
     await new Promise<void>((resolve, reject) =>
       this.#options.log.submit({
-        judge: () => ({ is: 'write', answer: 'applied', records: [record] }),
+        judge,
         lazy: true,
         patient: true,
         judged: () => resolve(),

@@ -1,6 +1,6 @@
 /**
  * Waits of the code (pauses, sleeps, named signals), and the other things that have an identity in the log so that
- * a replay meets them: child runs and recorded values; and notes, which nobody meets.
+ * a replay meets them: child runs and recorded values; and notes, which are met only where they are to be made once.
  */
 
 import type { JsonValue } from '../core/index.ts'
@@ -9,7 +9,7 @@ import type { FlowEvent } from './events.ts'
 import { checkInput } from './input.ts'
 import type { Judge, Judgement } from './judgement.ts'
 import { hasEnded, IGNORED, KNOWN, rejected, stepFlow, typeOf, write } from './propose.ts'
-import type { RunRecord, WaitDoneRecord, WaitRecord } from './records.ts'
+import type { NoteRecord, RunRecord, WaitDoneRecord, WaitRecord } from './records.ts'
 import type { KeptSignal, RunState, Wait } from './run-state.ts'
 import { parseTag } from './states.ts'
 
@@ -156,10 +156,21 @@ export function judgeValue(id: string, v: JsonValue): Judge {
   }
 }
 
-/** Judges something for people that is said from elsewhere. */
-export function judgeNote(note: HostCalls['note']['in'], at: number): Judge {
+/** Judges something for people; `known` when it was said before and is to be said once. */
+export function judgeNote({ once, ...note }: HostCalls['note']['in'], at: number): Judge {
+  const said: NoteRecord = { k: 'note', at, ...note }
+  return (state) => {
+    if (once === undefined) return write(said)
+    if (state.values.get(once.id) === once.mark) return KNOWN
+    return write(said, { k: 'value', id: once.id, v: once.mark })
+  }
+}
+
+/** The same, said from elsewhere. */
+export function judgeDistantNote(note: HostCalls['note']['in'], at: number): Judge {
+  const judge = judgeNote(note, at)
   return (state) =>
     hasEnded(state)
       ? rejected(`The flow run has ended: it is ${parseTag(state.flow.tag).name}.`)
-      : write({ k: 'note', at, ...note })
+      : judge(state)
 }

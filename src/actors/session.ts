@@ -84,6 +84,13 @@ export type SignalOutcome =
   | { readonly is: 'received'; readonly payload: unknown; readonly by?: Sender }
   | { readonly is: 'expired' }
 
+export interface NoteOptions {
+  /** Key of the task run that says it. */
+  readonly task?: string
+  /** Said by the flow's own code, which may run from the top: with the same mark it is not said again. */
+  readonly once?: { readonly name: string; readonly mark: string }
+}
+
 export interface ChildOptions {
   readonly flow: string
   /** Its identity, when it was taken before (`identity`). */
@@ -247,8 +254,12 @@ export class RunSession {
   }
 
   /** Something for people that belongs to the run: an artifact, progress. */
-  async note(kind: string, data: JsonObject, task?: string): Promise<void> {
-    await this.#call('note', { kind, data, ...(task === undefined ? {} : { task }) })
+  async note(kind: string, data: JsonObject, { once, task }: NoteOptions = {}): Promise<void> {
+    await this.#call('note', {
+      ...{ kind, data },
+      ...(task === undefined ? {} : { task }),
+      ...(once === undefined ? {} : { once: { id: this.identity(once.name), mark: once.mark } }),
+    })
   }
 
   /** (E2) */

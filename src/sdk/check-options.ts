@@ -11,6 +11,7 @@ export interface OptionKind {
 const kind = (form: string, is: (value: unknown) => boolean): OptionKind => ({ form, is })
 
 export const text: OptionKind = kind('a text', (value) => typeof value === 'string' && value !== '')
+export const anyText: OptionKind = kind('a text', (value) => typeof value === 'string')
 export const flag: OptionKind = kind('true or false', (value) => typeof value === 'boolean')
 export const callable: OptionKind = kind('a function', (value) => typeof value === 'function')
 export const textOrFunction: OptionKind = kind(
@@ -50,6 +51,13 @@ export const delay: OptionKind = kind(
     (Array.isArray(value) && value.length > 0 && value.length <= 50 && value.every(isDuration)),
 )
 export const record: OptionKind = kind('an object', (value) => typeof value === 'object' && value !== null)
+export const labels: OptionKind = kind(
+  'an object with an id, all of its values texts',
+  (value) =>
+    record.is(value) &&
+    Object.hasOwn(Object(value), 'id') &&
+    Object.values(Object(value)).every((each) => typeof each === 'string'),
+)
 export function oneOf(...values: readonly string[]): OptionKind {
   return kind(`one of ${values.map((each) => `'${each}'`).join(', ')}`, (value) =>
     values.some((each) => each === value),

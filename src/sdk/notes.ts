@@ -1,46 +1,19 @@
-/** What a run says about itself beside its log lines: progress, artifacts, events, signs of life. Notes in its log. */
+/** What a run says about itself beside its log lines: progress, events, signs of life. Notes in its log. */
 
 import { encodeToJson, type JsonObject } from '../core/index.ts'
+import { anyText, checkOptions, factor, labels, text } from './check-options.ts'
 import { identify } from './identity.ts'
 import { type Scope, scopeFor } from './scope.ts'
 
-/** Tells how far the run is: shown to people. */
+/**
+ * Tells how far the run is: shown to people.
+ *
+ * @throws CB_E_CONTEXT_MISSING outside of a run, CB_E_OPTION_INVALID
+ */
 export async function progress(done: number, total: number, note?: string): Promise<void> {
-  await say(scopeFor('progress()'), 'progress', { done, total, ...(note === undefined ? {} : { note }) })
-}
-
-/** Something for people that belongs to the run. */
-export type Artifact =
-  | {
-      readonly kind: 'markdown'
-      readonly key?: string
-      readonly description?: string
-      readonly markdown: string
-    }
-  | {
-      readonly kind: 'table'
-      readonly key?: string
-      readonly description?: string
-      readonly table: readonly Readonly<Record<string, unknown>>[]
-    }
-  | {
-      readonly kind: 'link'
-      readonly key?: string
-      readonly description?: string
-      readonly link: string
-      readonly text?: string
-    }
-  | { readonly kind: 'image'; readonly key?: string; readonly description?: string; readonly url: string }
-  | {
-      readonly kind: 'progress'
-      readonly key?: string
-      readonly description?: string
-      readonly progress: number
-    }
-
-/** Keeps an artifact with the run: a text, a table, a link, an image, a progress in percent. */
-export async function createArtifact(artifact: Artifact): Promise<void> {
-  await say(scopeFor('createArtifact()'), 'artifact', encodeToJson(artifact, 'artifact') as JsonObject)
+  const scope = scopeFor('progress()')
+  checkOptions('progress()', { done, total, note }, { done: factor, total: factor, note: anyText })
+  await say(scope, 'progress', { done, total, ...(note === undefined ? {} : { note }) })
 }
 
 export interface EventOptions {
@@ -58,10 +31,11 @@ export interface EventOptions {
  * await emitEvent('order.shipped', { resource: { id: 'order/42' }, payload: { parcels: 2 } })
  * ```
  *
- * @throws CB_E_VALUE_UNSERIALISABLE
+ * @throws CB_E_CONTEXT_MISSING outside of a run, CB_E_OPTION_INVALID, CB_E_VALUE_UNSERIALISABLE
  */
 export async function emitEvent(event: string, { payload, resource }: EventOptions = {}): Promise<void> {
   const scope = scopeFor('emitEvent()')
+  checkOptions('emitEvent()', { event, resource }, { event: text, resource: labels })
   const id = `${scope.flow.session.start.run}/${identify(scope, `event:${event}`)}`
   await say(scope, 'event', {
     id,
@@ -92,5 +66,5 @@ export async function heartbeat(): Promise<void> {
 }
 
 async function say({ flow, task }: Scope, kind: string, data: JsonObject): Promise<void> {
-  await flow.session.note(kind, data, task?.id)
+  await flow.session.note(kind, data, task === undefined ? {} : { task: task.id })
 }

@@ -15,6 +15,7 @@ export {
   Unmapped,
   unmapped,
 } from './annotations.ts'
+export { type Artifact, createArtifact } from './artifacts.ts'
 export { Block, type BlockOptions, type BlockType, type LoadedBlock } from './block.ts'
 export {
   brokerCache,
@@ -58,14 +59,7 @@ export { abortSignal, getRunLogger, now, random, referenceTasks, uuid } from './
 export type { Input } from './inputs.ts'
 export { cancelled, completed, crashed, failed, skipped } from './make-states.ts'
 export { NonRetryableError } from './non-retryable.ts'
-export {
-  type Artifact,
-  createArtifact,
-  type EventOptions,
-  emitEvent,
-  heartbeat,
-  progress,
-} from './notes.ts'
+export { type EventOptions, emitEvent, heartbeat, progress } from './notes.ts'
 export { compressed, jsonSerializer, localPath, type Serializer, type Storage } from './results.ts'
 export { type Backoff, exponentialBackoff, type RetryDelayInput } from './retries.ts'
 export type { RunDeploymentOptions } from './run-deployment.ts'

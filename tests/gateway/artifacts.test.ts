@@ -34,7 +34,7 @@ const leaving =
   async (session) => {
     for (const artifact of artifacts.slice(0, -1)) await session.note('artifact', artifact)
     await session.task({ task: 'draw' }, async () => {
-      await session.note('artifact', artifacts.at(-1) ?? {}, 'draw-0')
+      await session.note('artifact', artifacts.at(-1) ?? {}, { task: 'draw-0' })
       return null
     })
     return null

@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import type { NoteRecord } from '../../src/actors/index.ts'
-import { abortSignal, emitEvent, flow, heartbeat, sleep, task } from '../../src/sdk/public.ts'
+import {
+  abortSignal,
+  createArtifact,
+  emitEvent,
+  flow,
+  heartbeat,
+  progress,
+  sleep,
+  task,
+} from '../../src/sdk/public.ts'
 import { useStage } from './support/harness.ts'
 
 const stage = useStage()
@@ -50,6 +59,69 @@ describe('an event', () => {
 
   test('outside of a run is refused', async () => {
     await expect(emitEvent('x')).rejects.toMatchObject({ code: 'CB_E_CONTEXT_MISSING' })
+  })
+})
+
+describe('an artifact of a flow', () => {
+  test('is kept once, however often the code runs from the top', async () => {
+    const { id } = await stage.play(
+      flow('notes-artifacts', async () => {
+        await createArtifact({ kind: 'markdown', key: 'report', markdown: 'begun' })
+        await createArtifact({ kind: 'markdown', key: 'report', markdown: 'begun' })
+        await createArtifact({ kind: 'table', table: [{ city: 'Oslo', pop: 7n }] })
+        await sleep('1h')
+        await createArtifact({ kind: 'markdown', key: 'report', markdown: 'done' })
+        await sleep('1h')
+      }),
+    )
+    expect((await notes(id, 'artifact')).map(({ data }) => data.markdown ?? data.kind)).toEqual([
+      'begun',
+      'begun',
+      'table',
+      'done',
+    ])
+  })
+
+  test('is kept again when a retry says something else', async () => {
+    let attempt = 0
+    const { id } = await stage.play(
+      flow({ name: 'notes-retried', retries: 1 }, async () => {
+        attempt++
+        await createArtifact({ kind: 'link', link: 'https://same.example' })
+        await createArtifact({ kind: 'progress', progress: attempt * 50 })
+        if (attempt === 1) throw new Error('not yet')
+      }),
+    )
+    expect((await notes(id, 'artifact')).map(({ data }) => data.progress ?? data.link)).toEqual([
+      'https://same.example',
+      50,
+      100,
+    ])
+  })
+})
+
+describe('what is no note', () => {
+  test.each<[what: string, say: () => Promise<void>, words: string]>([
+    ['nothing', () => createArtifact(null as never), 'Give an object with a kind'],
+    ['a text', () => createArtifact('# Done' as never), 'Give an object with a kind'],
+    ['another kind', () => createArtifact({ kind: 'picture' } as never), "one of 'markdown', 'table'"],
+    ['an empty one', () => createArtifact({ kind: 'markdown' } as never), 'There is no markdown in'],
+    ['a misspelt field', () => createArtifact({ kind: 'link', lnik: 'x' } as never), 'Did you mean link?'],
+    ['rows that are none', () => createArtifact({ kind: 'table', table: [1] as never }), 'a list of objects'],
+    ['too much', () => createArtifact({ kind: 'progress', progress: 101 }), 'from 0 to 100'],
+    ['an empty key', () => createArtifact({ kind: 'image', url: 'x', key: '' }), 'The option key of'],
+    ['half a progress', () => progress('1' as never, 2), 'The option done of progress()'],
+    ['an event without a name', () => emitEvent('' as never), 'The option event of emitEvent()'],
+    [
+      'what it did not happen to',
+      () => emitEvent('x', { resource: { name: 'x' } as never }),
+      'an object with an id',
+    ],
+  ])('%s is refused with what to give, and the run is intact', async (_, say, words) => {
+    const { id, state } = await stage.play(flow('notes-wrong', () => say()))
+    expect(state).toMatchObject({ type: 'FAILED' })
+    expect(state.message).toContain(words)
+    expect(await notes(id, 'artifact')).toEqual([])
   })
 })
 
