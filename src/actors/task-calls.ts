@@ -178,15 +178,17 @@ export class TaskCalls {
 
   #submitCall(open: OpenCall, call: TaskCall): void {
     let isReplay = false
+    let hadEnded = false
     this.#log.submit({
       judge: judgeTaskCall(call, this.#now()),
       lazy: true,
       patient: true,
       judged: (judgement) => {
         isReplay = judgement.is === 'known'
+        hadEnded = this.#hasEnded(open)
         if (open.phase === 'calling' && judgement.is !== 'rejected') this.#called(open)
       },
-      settled: (answer) => this.#callSettled(open, answer, isReplay),
+      settled: (answer) => this.#callSettled(open, answer, hadEnded, isReplay),
       failed: (error) => this.#refuse(open, error),
     })
   }
@@ -206,7 +208,7 @@ export class TaskCalls {
     }
   }
 
-  #callSettled(open: OpenCall, answer: Answer, isReplay: boolean): void {
+  #callSettled(open: OpenCall, answer: Answer, hadEnded: boolean, isReplay: boolean): void {
     if (open.phase === 'over') return
     if (answer.outcome === 'rejected') {
       const { type } = parseTag(answer.tag)
@@ -214,8 +216,8 @@ export class TaskCalls {
       this.#answer(open, { do: 'mismatch', message: answer.reason })
       return
     }
-    const task = this.#task(open)
-    if (task !== undefined && isTerminalTag(task.snapshot.tag)) this.#settle(open, isReplay)
+    // By now its body may have ended as well: how, is on its way into the log behind this (K2).
+    if (hadEnded && open.phase !== 'running' && open.phase !== 'reporting') this.#settle(open, isReplay)
   }
 
   /** (K5) */
@@ -289,8 +291,7 @@ export class TaskCalls {
 
   /** The task run has moved on without this report: whatever it came to is the answer. */
   #reportRefused(open: OpenCall): void {
-    const task = this.#task(open)
-    if (task !== undefined && isTerminalTag(task.snapshot.tag)) this.#settle(open, false)
+    if (this.#hasEnded(open)) this.#settle(open, false)
   }
 
   // ── answers
@@ -336,6 +337,12 @@ export class TaskCalls {
 
   #now(): number {
     return this.#context.deps.clock.now()
+  }
+
+  /** As far as was judged; the log may not have it yet. */
+  #hasEnded(open: OpenCall): boolean {
+    const task = this.#task(open)
+    return task !== undefined && isTerminalTag(task.snapshot.tag)
   }
 
   #task(open: OpenCall): TaskState | undefined {

@@ -129,6 +129,25 @@ describe('a task that fails', () => {
   })
 })
 
+describe('a task that has ended', () => {
+  it('is in the log before its caller goes on, however long its body and the broker take', async () => {
+    for (let bodyMs = 2; bodyMs <= 60; bodyMs += 2) {
+      let machine: HostMachine | undefined
+      let isOver = false
+      const flow: Program = async (r) => {
+        await r.task({ task: 'first' }, () => wait(bodyMs))
+        isOver = true
+        machine?.kill()
+      }
+      const plan = { rates: { 'log.append': { delay: 1 } }, longestDelayMs: 40 } as const
+      machine = await stage.host(`host-${bodyMs}`, { flow }, { queues: [] }, { plan })
+      const run = await stage.begin(machine)
+      await stage.until(() => isOver)
+      expect(await stage.historyOf(run), `${bodyMs} ms`).toContain('first-0 COMPLETE COMPLETED.Completed')
+    }
+  })
+})
+
 describe('a flow that fails', () => {
   it('runs again from the top: what completed answers from the log, the rest runs again', async () => {
     const bodies: string[] = []
