@@ -50,7 +50,7 @@ export class Batches<Rider> {
   /**
    * Records as they are written, before anything has seen them.
    *
-   * @throws CB_E_PAYLOAD_TOO_LARGE when one of them is, or no entry can hold them all
+   * @throws CB_E_RECORD_INVALID; CB_E_PAYLOAD_TOO_LARGE when one of them is, or no entry can hold them all
    */
   encode(records: readonly RunRecord[]): Encoded {
     const room = this.#limits.batch - HEAD_BYTES

@@ -1,6 +1,6 @@
 /**
  * Records to text and back. What comes out of `decodeEntry` is in the present format and has the shape its type
- * says, or an error names the run, the revision and the record.
+ * says, or an error names the run, the revision and the record; and nothing else is let in.
  */
 
 import type { Entry } from '../broker/index.ts'
@@ -9,12 +9,22 @@ import { migrateRecords } from './migrations.ts'
 import { faultOfRecord } from './record-checks.ts'
 import type { HeadRecord, RunRecord } from './records.ts'
 
-/** One record as it is stored. */
+/**
+ * One record as it is stored. Code that no compiler has looked at can give anything: what nobody could read is not written.
+ *
+ * @throws CB_E_RECORD_INVALID
+ */
 export function encodeRecord(record: RunRecord): string {
-  return JSON.stringify(record)
+  const fault = faultOfRecord(record)
+  if (fault === undefined) return JSON.stringify(record)
+  throw new CallboardError(
+    'CB_E_RECORD_INVALID',
+    `This cannot be kept in the log of a run: of a record '${record.k}', ${fault}. Nothing was written; correct what the code gives there.`,
+    { details: { record: record.k } },
+  )
 }
 
-/** The records of one entry as they are stored. */
+/** The records of one entry as they are stored. @throws CB_E_RECORD_INVALID */
 export function encodeEntry(head: HeadRecord, records: readonly RunRecord[]): string[] {
   return [encodeRecord(head), ...records.map(encodeRecord)]
 }

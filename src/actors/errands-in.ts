@@ -9,7 +9,7 @@
  * (H4) An errand takes a slot until nothing of its code runs any more and it is reported.
  */
 
-import { isCallboardError, isRetryable, type JsonValue, type Timer } from '../core/index.ts'
+import { isRetryable, type JsonValue, type Timer } from '../core/index.ts'
 import { untilAnswered } from './append.ts'
 import { applyToRun } from './apply.ts'
 import type { BodyOutcome, LeaveReason, RunStart } from './channel.ts'
@@ -22,6 +22,7 @@ import { Gathering } from './gathering.ts'
 import type { HostContext } from './host-context.ts'
 import { parseRunReply, type RunReply, runAddress } from './messages.ts'
 import { openRun } from './open-run.ts'
+import { isUnkeepable } from './outcomes.ts'
 import type { RunState } from './run-state.ts'
 import { asJson } from './shape.ts'
 import { parseTag } from './states.ts'
@@ -167,8 +168,7 @@ export class ErrandsIn {
       })
     } catch (error) {
       if (this.#stopped.signal.aborted) return
-      if (isCallboardError(error, 'CB_E_PAYLOAD_TOO_LARGE') && outcome.is !== 'failed')
-        return this.#report(run, key, unkept(error))
+      if (isUnkeepable(error) && outcome.is !== 'failed') return this.#report(run, key, unkept(error))
       deps.logger.error({ run, key, error }, 'what a task came to could not be reported')
     }
   }

@@ -23,7 +23,7 @@ import { GRACE_MARGIN_MS } from './flow-plans.ts'
 import type { HostContext } from './host-context.ts'
 import { HostedValues } from './hosted-values.ts'
 import { runAddress } from './messages.ts'
-import { flowEventOf, resultIn, unkeepable, withResultIn } from './outcomes.ts'
+import { flowEventOf, isUnkeepable, resultIn, unkeepable, withResultIn } from './outcomes.ts'
 import type { CreatedRecord, RunRecord } from './records.ts'
 import { judgeFlow } from './rules.ts'
 import { RunLog } from './run-log.ts'
@@ -279,7 +279,7 @@ export class HostedRun {
           )
       },
       failed: (error) => {
-        if (isCallboardError(error, 'CB_E_PAYLOAD_TOO_LARGE')) this.#proposeEnd(unkeepable(error, event.at))
+        if (isUnkeepable(error)) this.#proposeEnd(unkeepable(error, event.at))
       },
     })
   }

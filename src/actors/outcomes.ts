@@ -1,5 +1,6 @@
 /** What code reports, as the events that it is proposed as. */
 
+import { isCallboardError } from '../core/index.ts'
 import type { BodyOutcome } from './channel.ts'
 import type { FlowEvent, TaskEvent, ValueRef } from './events.ts'
 import { failureOf } from './failures.ts'
@@ -65,6 +66,11 @@ export function resultIn(event: FlowEvent | TaskEvent): ValueRef | undefined {
 /** The event with its result as it is to be kept. */
 export function withResultIn<E extends FlowEvent | TaskEvent>(event: E, result: ValueRef | undefined): E {
   return result === undefined || !('result' in event) ? event : { ...event, result }
+}
+
+/** Whether what the code said is at fault, and not the broker. */
+export function isUnkeepable(error: unknown): boolean {
+  return isCallboardError(error, 'CB_E_PAYLOAD_TOO_LARGE') || isCallboardError(error, 'CB_E_RECORD_INVALID')
 }
 
 /** What the code said cannot be kept: it failed with that, and is not tried again. */

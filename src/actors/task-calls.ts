@@ -12,14 +12,13 @@
  * (K5) Nothing starts while the flow run is not RUNNING, while this worker's lease is not fresh, or without slots.
  */
 
-import { isCallboardError } from '../core/index.ts'
 import type { TaskAnswer, TaskCall, TaskReport } from './channel.ts'
 import type { TaskEvent, ValueRef } from './events.ts'
 import type { HostContext } from './host-context.ts'
 import type { HostedValues } from './hosted-values.ts'
 import type { Answer, Judgement } from './judgement.ts'
 import { type OpenCall, OpenCalls } from './open-calls.ts'
-import { resultIn, taskEventOf, unkeepable, withResultIn } from './outcomes.ts'
+import { isUnkeepable, resultIn, taskEventOf, unkeepable, withResultIn } from './outcomes.ts'
 import type { TaskRecord } from './records.ts'
 import { judgeTask, judgeTaskCall } from './rules.ts'
 import type { RunLog } from './run-log.ts'
@@ -282,8 +281,7 @@ export class TaskCalls {
         else this.#reportRefused(open)
       },
       failed: (error) => {
-        if (isCallboardError(error, 'CB_E_PAYLOAD_TOO_LARGE'))
-          this.#submitReport(open, attempt, unkeepable(error, event.at))
+        if (isUnkeepable(error)) this.#submitReport(open, attempt, unkeepable(error, event.at))
         else this.#refuse(open, error)
       },
     })

@@ -312,6 +312,12 @@ export const ERRORS = {
     meaning: 'One key, or one address, asked too often.',
     remedy: 'Wait as long as the answer says, and ask less often.',
   },
+  CB_E_RECORD_INVALID: {
+    kind: 'terminal',
+    status: 422,
+    meaning: 'What was to be written to the log of a run is not of the shape that a reader of it expects.',
+    remedy: 'Correct what the code gives at the place named; nothing was written and the run is intact.',
+  },
   CB_E_REPLAY_MISMATCH: {
     kind: 'terminal',
     status: 409,

@@ -59,22 +59,40 @@ interface Looked {
 
 async function look(returned: unknown): Promise<Looked> {
   const states: State[] = []
-  const walk = async (value: unknown): Promise<unknown> => {
-    if (value instanceof TaskFuture) return walk(await value.wait())
-    if (value instanceof TaskFutureList) return Promise.all((await value.wait()).map(walk))
+  if (!holdsOutcomes(returned)) return { states, value: returned }
+  /** What has a part that it is itself a part of stays as it is, to be refused as any result that cannot be stored. */
+  const walk = async (value: unknown, within: readonly unknown[] = []): Promise<unknown> => {
+    if (within.includes(value)) return value
+    const parts = [...within, value]
+    if (value instanceof TaskFuture) return walk(await value.wait(), parts)
+    if (value instanceof TaskFutureList)
+      return Promise.all((await value.wait()).map((state) => walk(state, parts)))
     if (value instanceof State) {
       states.push(value)
       return value.isCompleted() ? value.data : undefined
     }
-    if (Array.isArray(value)) return Promise.all(value.map(walk))
+    if (Array.isArray(value)) return Promise.all(value.map((part) => walk(part, parts)))
     if (!isPlain(value)) return value
     const entries = Object.entries(value).map(
-      async ([key, part]): Promise<[string, unknown]> => [key, await walk(part)],
+      async ([key, part]): Promise<[string, unknown]> => [key, await walk(part, parts)],
     )
     return Object.fromEntries(await Promise.all(entries))
   }
   const value = await walk(returned)
   return { states, value: states.length === 0 ? returned : value }
+}
+
+/** Whether there is a future or a state anywhere in it. Most results are plain data, and may be large. */
+function holdsOutcomes(returned: unknown): boolean {
+  const seen = new Set<unknown>()
+  const left = [returned]
+  for (let value = left.pop(); value !== undefined || left.length > 0; value = left.pop()) {
+    if (value instanceof TaskFuture || value instanceof TaskFutureList || value instanceof State) return true
+    if (!(Array.isArray(value) || isPlain(value)) || seen.has(value)) continue
+    seen.add(value)
+    for (const part of Object.values(value)) left.push(part)
+  }
+  return false
 }
 
 function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {

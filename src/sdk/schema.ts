@@ -1,7 +1,7 @@
 /** Standard Schema, as any library that follows it offers it (Zod, Valibot, ArkType, …), and what we do with it. */
 
 import type { InputRequest } from '../actors/index.ts'
-import { CallboardError, type JsonObject } from '../core/index.ts'
+import { CallboardError, isJsonObject, type JsonObject, type JsonValue, quote } from '../core/index.ts'
 
 /** The interface of standardschema.dev, version 1, with the optional part that gives JSON Schema. */
 export interface StandardSchema<Input = unknown, Output = Input> {
@@ -102,9 +102,31 @@ function jsonSchemaOf(asked: AskedInput): JsonObject {
   const plain = PLAIN.get(asked)
   if (plain !== undefined)
     return { type: 'object', properties: { value: { type: plain } }, required: ['value'] }
-  if (!isStandardSchema(asked)) return asked as JsonObject
+  if (!isStandardSchema(asked)) return plainSchema(asked)
   // Without one the run cannot check the input itself; the code does, when it gets it.
   return (parametersSchemaOf(asked) ?? {}) as JsonObject
+}
+
+/** Undefined for what refers to itself. */
+function asJson(value: object): JsonValue | undefined {
+  try {
+    return JSON.parse(JSON.stringify(value))
+  } catch {
+    return undefined
+  }
+}
+
+/** @throws CB_E_OPTION_INVALID */
+function plainSchema(asked: unknown): JsonObject {
+  const isPlain =
+    typeof asked === 'object' && asked !== null && Object.getPrototypeOf(asked) === Object.prototype
+  const said = isPlain ? asJson(asked) : undefined
+  if (isJsonObject(said)) return said
+  throw new CallboardError(
+    'CB_E_OPTION_INVALID',
+    `What is asked for is ${quote(asked)}. Give a schema, a JSON Schema, or String, Number or Boolean.`,
+    { details: { option: 'input' } },
+  )
 }
 
 /** What a schema takes, as JSON Schema, when it can say so. */

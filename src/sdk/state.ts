@@ -8,7 +8,7 @@
  */
 
 import type { StateType } from '../actors/index.ts'
-import { CallboardError } from '../core/index.ts'
+import { CallboardError, quote } from '../core/index.ts'
 
 export interface StateOptions {
   /** A name of its own; its type still drives every rule. */
@@ -28,6 +28,16 @@ export interface StateFields<T> {
   readonly error?: unknown
   /** Id of the run that is in this state; undefined when user code made it. */
   readonly run?: string | undefined
+}
+
+/** @throws CB_E_OPTION_INVALID */
+function demandText(option: string, value: unknown, hint: string): void {
+  if (value === undefined || typeof value === 'string') return
+  throw new CallboardError(
+    'CB_E_OPTION_INVALID',
+    `The ${option} of a state is ${quote(value)}. Give a text.${hint}`,
+    { details: { option } },
+  )
 }
 
 /** What `toString` and `data` say for a type that was given no name. */
@@ -56,6 +66,8 @@ export class State<out T = unknown> {
   readonly run: string | undefined
 
   constructor({ type, name, message, timestamp, data, error, run }: StateFields<T>) {
+    demandText('message', message, ' An error is given as an option: failed(message, { error }).')
+    demandText('name', name, '')
     this.type = type
     this.name = name ?? DEFAULT_NAMES[type]
     this.message = message

@@ -2,6 +2,7 @@
 
 import type { Answer, Sender } from '../actors/index.ts'
 import { CallboardError, type DurationInput, parseDuration, sleep as sleepOn } from '../core/index.ts'
+import { anyText, checkOptions, duration, text } from './check-options.ts'
 import { tellRun } from './control.ts'
 import type { SignalOptions } from './handle.ts'
 import { listOf, runHooks } from './hooks.ts'
@@ -68,13 +69,15 @@ export function suspendFlowRun(
 
 async function hold<I extends AskedInput | undefined>(
   kind: 'pause' | 'suspend',
-  { input, key, message, timeoutSeconds }: PauseFlowRunOptions<I>,
+  options: PauseFlowRunOptions<I>,
 ): Promise<Answered<I>> {
+  const { input, key, message, timeoutSeconds } = options
   const scope = scopeFor(
     kind === 'pause' ? 'pauseFlowRun()' : 'suspendFlowRun()',
     `Inside a flow it needs no id; outside, give one: ${kind}FlowRun('<run id>').`,
   )
   const { session } = scope.flow
+  checkOptions(`${kind}FlowRun()`, options, HOLD_OPTIONS)
   await tellPaused(scope, kind)
   const ms =
     timeoutSeconds === undefined || timeoutSeconds === null
@@ -87,6 +90,13 @@ async function hold<I extends AskedInput | undefined>(
     ...(message === undefined ? {} : { message }),
   })
   return (await answerOf(input, given)) as Answered<I>
+}
+
+const HOLD_OPTIONS = {
+  key: text,
+  message: anyText,
+  input: { form: 'a schema', is: (value: unknown) => value !== null }, // looked at where it is used
+  timeoutSeconds: { form: duration.form, is: (value: unknown) => value === null || duration.is(value) },
 }
 
 async function tellPaused({ flow }: Scope, kind: 'pause' | 'suspend'): Promise<void> {
@@ -139,6 +149,7 @@ async function receive(
   options: WaitForSignalOptions<AskedInput | undefined>,
 ): Promise<Received> {
   const { flow } = scopeFor('waitForSignal()')
+  checkOptions('waitForSignal()', { name }, { name: text })
   const { onTimeout, schema, timeout } = options
   const timeoutMs = timeout === undefined ? null : parseDuration(timeout, 'The timeout of waitForSignal()')
   const outcome = await flow.session.waitForSignal(name, {

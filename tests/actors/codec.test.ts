@@ -27,6 +27,16 @@ test('an entry reads back as it was written', () => {
   expect(decode(texts.map((text) => JSON.parse(text)))).toEqual([{ ...HEAD, epoch: 3 }, created, NOTE])
 })
 
+test('a record that nobody could read is not written', () => {
+  const wrong = { ...NOTE, data: null }
+  expect(() => encodeEntry(HEAD, [wrong as never])).toThrow(
+    expect.objectContaining({
+      code: 'CB_E_RECORD_INVALID',
+      message: expect.stringContaining("of a record 'note', data: is not an object"),
+    }),
+  )
+})
+
 test('fields that a later release added are let through', () => {
   expect(
     decode([

@@ -52,7 +52,9 @@ beforeEach(async () => {
   run = await stage.play(async (session) => {
     for (const artifact of ARTIFACTS) await session.note('artifact', note(artifact))
     await session.task({ task: 'fetch' }, async () => {
-      await session.note('artifact', note({ kind: 'progress', key: 'loaded', progress: 42 }), { task: 'fetch-0' })
+      await session.note('artifact', note({ kind: 'progress', key: 'loaded', progress: 42 }), {
+        task: 'fetch-0',
+      })
       return null
     })
     await session.note('artifact', note({ kind: 'markdown', key: 'report', markdown: 'It is cold.' }))
