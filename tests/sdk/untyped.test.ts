@@ -126,3 +126,34 @@ describe('whatever code gives', () => {
     },
   )
 })
+
+type Tell = (run: callboard.FlowRunHandle, junk: never) => Promise<unknown>
+
+const SIGNALS: Readonly<Record<string, Tell>> = {
+  'signal(name)': (run, name) => run.signal(name),
+  'signal(payload)': (run, payload) => run.signal('go', payload),
+  'pause({ message })': (run, message) => run.pause({ message }),
+  'pause({ by })': (run, by) => run.pause({ by }),
+  'pause({ key })': (run, key) => run.pause({ key }),
+  'resume(input)': (run, input) => run.resume(input),
+  'retry({ message })': (run, message) => run.retry({ message }),
+  'cancel({ message })': (run, message) => run.cancel({ message }),
+  'cancel({ graceSeconds })': (run, graceSeconds) => run.cancel({ graceSeconds }),
+}
+
+describe('whatever a run is told', () => {
+  test.each(Object.entries(SIGNALS))(
+    'by %s, its log can be read and it can be cancelled',
+    async (name, tell) => {
+      const waiting = callboard.flow({ name: `untyped ${name}` }, () => callboard.sleep('1h'))
+      for (const [what, junk] of JUNK) {
+        const run = await stage.harness.run(() => waiting.start())
+        await stage.harness.until(tell(run, junk as never).catch(() => {}))
+        await stage.harness.until(run.cancel().catch(() => {}))
+        const state = await stage.harness.until(run.wait())
+        expect(state.isFinal(), `${what}: ${state.name}`).toBe(true)
+        await mustBeReadable(run.id)
+      }
+    },
+  )
+})
