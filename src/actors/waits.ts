@@ -125,16 +125,20 @@ export class Waits {
     const { kind } = open.request
     const { clock } = this.#context.deps
     const asked = { at: clock.now(), monotonic: clock.monotonic() }
+    let wasOver = false
     this.#log.submit({
       judge: judgeWait(open.request, asked.at),
       lazy: kind === 'sleep' || kind === 'signal',
       patient: true,
-      settled: (answer) => this.#asked(open, answer, asked),
+      judged: () => {
+        wasOver = this.#log.state.waits.get(open.request.id)?.outcome !== undefined
+      },
+      settled: (answer) => this.#asked(open, answer, asked, wasOver),
       failed: (error) => this.#refuse(open, error),
     })
   }
 
-  #asked(open: Open, answer: Answer, asked: Moment): void {
+  #asked(open: Open, answer: Answer, asked: Moment, wasOver: boolean): void {
     const { id } = open.request
     if (this.#open.get(id) !== open) return
     if (answer.outcome === 'rejected') {
@@ -144,7 +148,8 @@ export class Waits {
     const wait = this.#log.state.waits.get(id)
     if (wait === undefined) return
     open.phase = 'waiting'
-    if (wait.outcome !== undefined) {
+    // An outcome that came meanwhile is on its way into the log behind this: it is answered when it is there.
+    if (wasOver && wait.outcome !== undefined) {
       this.#answer(open, wait.outcome)
       return
     }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Program } from '../../src/actors/index.ts'
-import { type HostMachine, type HostStage, makeHostStage } from './support/host-stage.ts'
+import { decodeEntry, type Program, sendSignal } from '../../src/actors/index.ts'
+import { type HostMachine, type HostStage, ME, makeHostStage } from './support/host-stage.ts'
 
 const HALF_AN_HOUR = 1_800_000
 
@@ -281,5 +281,31 @@ describe('a wait for a signal', () => {
     expect(one.host.hosted).toBe(1)
     await stage.untilTag(run, 'PAUSED.Sleeping')
     await stage.untilTag(run, 'COMPLETED.Completed')
+  })
+})
+
+describe('what a wait is answered with', () => {
+  it('is in the log before the code goes on, whenever it came', async () => {
+    for (let afterMs = 0; afterMs <= 100; afterMs += 2) {
+      let machine: HostMachine | undefined
+      let wentOnAt: number | undefined
+      const flow: Program = async (r) => {
+        await r.waitForSignal('go', { timeoutMs: null })
+        wentOnAt = stage.clock.now()
+        machine?.kill()
+      }
+      const plan = { rates: { 'log.append': { delay: 1 } }, longestDelayMs: 40 } as const
+      machine = await stage.host(`host-${afterMs}`, { flow }, { queues: [] }, { plan })
+      const run = await stage.begin(machine)
+      await stage.clock.advance(afterMs)
+      const { broker, deps } = stage.home
+      const signalled = sendSignal(broker, deps, run, { name: 'go', key: `${afterMs}`, by: ME })
+      await stage.until(() => wentOnAt !== undefined)
+      await stage.drive(signalled)
+      const told = (await stage.drive(Array.fromAsync(broker.log.read(run)))).find((entry) =>
+        decodeEntry(entry).some(({ k }) => k === 'wait-'),
+      )
+      expect(told?.at, `after ${afterMs} ms`).toBeLessThanOrEqual(wentOnAt ?? 0)
+    }
   })
 })
