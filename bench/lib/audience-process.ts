@@ -33,6 +33,7 @@ async function open({ url, say }: Opening): Promise<void> {
   socket.on('message', (data) => {
     const text = String(data)
     if (text.startsWith('{"op":"subscribed"')) isThere.resolve()
+    else if (text.startsWith('{"op":"reply"')) isThere.reject(new Error(text))
     else heard(text)
   })
   await once(socket, 'open')

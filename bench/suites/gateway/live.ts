@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import { WebSocketServer } from 'ws'
 import { createRun, encodeEntry, type NoteRecord, RECORD_VERSION } from '../../../src/actors/index.ts'
 import type { Broker } from '../../../src/broker/index.ts'
-import { optionsSource, resolveSettings, systemDeps } from '../../../src/core/index.ts'
+import { optionsSource, resolveSettings, sleep, systemDeps } from '../../../src/core/index.ts'
 import { createGateway, type Gateway } from '../../../src/gateway/index.ts'
 import { markOf, openAudience } from '../../lib/audience.ts'
 import { newRun } from '../../lib/engine-stage.ts'
@@ -53,12 +53,18 @@ export async function* measureLive(stand: Stand, quick: boolean): AsyncGenerator
   const { settings } = resolveSettings([optionsSource('the bench', options)], { home: '/' })
   const gateway = createGateway({ broker, deps, settings })
   await gateway.start()
+  await isReady(gateway)
   try {
     for (const { sockets, samples } of crowds) yield await toCrowd(broker, gateway, sockets, samples)
     yield await manyLines(broker, gateway, lines)
   } finally {
     await gateway.stop()
   }
+}
+
+/** It has read what other measurements left in the log. */
+async function isReady({ url }: Gateway): Promise<void> {
+  while ((await fetch(`${url}/api/ready`)).status !== 200) await sleep(deps.clock, 100)
 }
 
 async function toCrowd(broker: Broker, gateway: Gateway, sockets: number, samples: number): Promise<Row> {
