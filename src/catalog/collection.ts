@@ -7,9 +7,8 @@
  * (D3) A change is made on top of what was read; of two at once both are in.
  */
 
-import { createHash } from 'node:crypto'
 import type { Bucket, KeyValue, KvEntry, KvWatch } from '../broker/index.ts'
-import { CallboardError, type Deps, isToken, nearest } from '../core/index.ts'
+import { CallboardError, type Deps, nearest, tokenFor } from '../core/index.ts'
 import type { Checker } from './check.ts'
 
 /** When it was made and last changed, ms since the epoch. */
@@ -49,8 +48,7 @@ export class Collection<T extends Stamped> {
 
   /** The key in the bucket, as changes name it. (D2) */
   static keyOf(id: string): string {
-    if (isToken(id) && !id.startsWith('x_')) return id
-    return `x_${createHash('sha256').update(id).digest('hex').slice(0, 40)}`
+    return tokenFor(id)
   }
 
   async find(id: string): Promise<T | undefined> {

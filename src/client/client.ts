@@ -47,45 +47,36 @@ export interface ClientOptions {
 
 /** Deployments can be started besides. */
 class Deployments extends Collection<Deployment, DeploymentInput> {
-  readonly #rest: Rest
-
   constructor(rest: Rest) {
     super(rest, '/api/v1/deployments')
-    this.#rest = rest
   }
 
   run(deployment: Name, run: StartDeployment = {}): Promise<FlowRun> {
-    return this.#rest.ask('POST', `${this.at(deployment)}/run`, { body: run })
+    return this.act(deployment, 'run', run)
   }
 }
 
 /** Limits can be reset. */
 class ConcurrencyLimits extends Collection<ConcurrencyLimit, LimitInput> {
-  readonly #rest: Rest
-
   constructor(rest: Rest) {
     super(rest, '/api/v1/concurrency-limits')
-    this.#rest = rest
   }
 
   /** Gives back all its slots, whoever has them: they go on, and count no more. */
   reset(name: string): Promise<LimitReset> {
-    return this.#rest.ask('POST', `${this.at(name)}/reset`)
+    return this.act(name, 'reset')
   }
 }
 
 /** Workers can be told to end. */
 class Workers extends Collection<Worker, never> {
-  readonly #rest: Rest
-
   constructor(rest: Rest) {
     super(rest, '/api/v1/workers')
-    this.#rest = rest
   }
 
   /** Lets it take no more runs: it ends with the last one that it has. */
   drain(id: string): Promise<Worker> {
-    return this.#rest.ask('POST', `${this.at(id)}/drain`)
+    return this.act(id, 'drain')
   }
 }
 

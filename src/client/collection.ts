@@ -25,7 +25,7 @@ export class Collection<Shown, Given> {
   }
 
   get(name: Name): Promise<Shown> {
-    return this.#rest.ask('GET', this.at(name))
+    return this.#rest.ask('GET', this.#at(name))
   }
 
   /** @throws GatewayError with `CB_E_CATALOG_EXISTS` when the name is taken */
@@ -35,27 +35,32 @@ export class Collection<Shown, Given> {
 
   /** Makes it, or puts it in the place of what is there. */
   put(name: Name, given: Given): Promise<Shown> {
-    return this.#rest.ask('PUT', this.at(name), { body: given })
+    return this.#rest.ask('PUT', this.#at(name), { body: given })
   }
 
   /** Changes what is given and leaves the rest. */
   update(name: Name, changes: Partial<Given>): Promise<Shown> {
-    return this.#rest.ask('PATCH', this.at(name), { body: changes })
+    return this.#rest.ask('PATCH', this.#at(name), { body: changes })
   }
 
   pause(name: Name): Promise<Shown> {
-    return this.#rest.ask('POST', `${this.at(name)}/pause`)
+    return this.act(name, 'pause')
   }
 
   resume(name: Name): Promise<Shown> {
-    return this.#rest.ask('POST', `${this.at(name)}/resume`)
+    return this.act(name, 'resume')
   }
 
   async delete(name: Name): Promise<void> {
-    await this.#rest.ask('DELETE', this.at(name))
+    await this.#rest.ask('DELETE', this.#at(name))
   }
 
-  protected at(name: Name): string {
+  /** Has something done with it. */
+  protected act<T>(name: Name, what: string, body?: object): Promise<T> {
+    return this.#rest.ask('POST', `${this.#at(name)}/${what}`, body === undefined ? {} : { body })
+  }
+
+  #at(name: Name): string {
     const parts = typeof name === 'string' ? [name] : name
     return `${this.#path}/${parts.map(segment).join('/')}`
   }

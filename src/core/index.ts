@@ -55,6 +55,7 @@ export {
 } from './settings/index.ts'
 export { formatSize, parseSize, SIZE_FORM, type SizeInput } from './sizes.ts'
 export { SteadyClock } from './steady-clock.ts'
+export { tokenFor } from './token-for.ts'
 export { copyJson, decodeJson, decodeValue, encodeToJson, encodeValue } from './values/index.ts'
 export { packageVersion } from './version.ts'
 export {

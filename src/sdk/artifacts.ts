@@ -1,8 +1,8 @@
 /** Things for people that belong to a run. */
 
-import { hash } from 'node:crypto'
 import { CallboardError, encodeToJson, type JsonObject, quote } from '../core/index.ts'
 import { anyText, checkOptions, type OptionKind, oneOf, text } from './check-options.ts'
+import { markOf } from './mark.ts'
 import { scopeFor } from './scope.ts'
 
 interface Common {
@@ -56,7 +56,7 @@ export async function createArtifact(artifact: Artifact): Promise<void> {
   await flow.session.note(
     'artifact',
     data,
-    task === undefined ? { once: { name, mark: markOf(data) } } : { task: task.id },
+    task === undefined ? { once: { name, mark: markOf(JSON.stringify(data)) } } : { task: task.id },
   )
 }
 
@@ -82,9 +82,4 @@ function checkArtifact(artifact: Artifact): void {
       throw new CallboardError('CB_E_OPTION_INVALID', `There is no ${field} in ${what}. Give ${form}.`, {
         details: { option: field },
       })
-}
-
-/** Whether it says the same as before. Stands in the log of each run that keeps artifacts, so a byte counts. */
-function markOf(data: JsonObject): string {
-  return hash('sha256', JSON.stringify(data), 'base64url').slice(0, 12)
 }

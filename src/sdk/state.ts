@@ -8,7 +8,8 @@
  */
 
 import type { StateType } from '../actors/index.ts'
-import { CallboardError, quote } from '../core/index.ts'
+import { CallboardError } from '../core/index.ts'
+import { anyText, checkOptions } from './check-options.ts'
 
 export interface StateOptions {
   /** A name of its own; its type still drives every rule. */
@@ -30,16 +31,6 @@ export interface StateFields<T> {
   readonly run?: string | undefined
 }
 
-/** @throws CB_E_OPTION_INVALID */
-function demandText(option: string, value: unknown, hint: string): void {
-  if (value === undefined || typeof value === 'string') return
-  throw new CallboardError(
-    'CB_E_OPTION_INVALID',
-    `The ${option} of a state is ${quote(value)}. Give a text.${hint}`,
-    { details: { option } },
-  )
-}
-
 /** What `toString` and `data` say for a type that was given no name. */
 const DEFAULT_NAMES: Readonly<Record<StateType, string>> = {
   SCHEDULED: 'Scheduled',
@@ -52,6 +43,8 @@ const DEFAULT_NAMES: Readonly<Record<StateType, string>> = {
   CRASHED: 'Crashed',
   CANCELLED: 'Cancelled',
 }
+
+const WORDS = { name: anyText, message: anyText }
 
 export class State<out T = unknown> {
   readonly type: StateType
@@ -66,8 +59,7 @@ export class State<out T = unknown> {
   readonly run: string | undefined
 
   constructor({ type, name, message, timestamp, data, error, run }: StateFields<T>) {
-    demandText('message', message, ' An error is given as an option: failed(message, { error }).')
-    demandText('name', name, '')
+    checkOptions('a state', { name, message }, WORDS)
     this.type = type
     this.name = name ?? DEFAULT_NAMES[type]
     this.message = message

@@ -6,13 +6,13 @@
  * (Q1) Hooks and lines tell what happened now; what comes from the log was told before.
  */
 
-import { hash } from 'node:crypto'
 import type { BodyContext, BodyOutcome, Settled, TaskOptions as TaskRunOptions } from '../actors/index.ts'
 import { encodeToJson, encodeValue, formatDuration } from '../core/index.ts'
 import { Away, returnedBy, runAway } from './away.ts'
 import { type CacheLookup, lookUp } from './caching/index.ts'
 import { listOf } from './hooks.ts'
 import { skipped } from './make-states.ts'
+import { markOf } from './mark.ts'
 import { fillTemplate } from './names.ts'
 import { encodeResult, failedState, outcomeOf, stateOfSettled } from './outcomes.ts'
 import { producedBy, type Resolved, resolveArguments, waitForAll } from './resolve.ts'
@@ -376,17 +376,11 @@ const NO_TAGS: readonly string[] = []
 /** What needs no second look before it is stored. */
 const PLAIN_TYPES: ReadonlySet<string> = new Set(['string', 'number', 'boolean', 'undefined'])
 
-/**
- * So much of a hash stands in the record of every call, so a byte counts. A call is compared with the one of its own
- * identity and with no other: 72 bits never agree by chance. Logs keep it, so it stays what it is.
- */
-const FINGERPRINT_CHARS = 12
-
 /** What a replay is compared by; undefined when the inputs cannot be written down. */
 function fingerprintOf(args: readonly unknown[]): string | undefined {
   if (args.length === 0) return undefined
   try {
-    return hash('sha256', encodeValue(args, 'inputs'), 'base64url').slice(0, FINGERPRINT_CHARS)
+    return markOf(encodeValue(args, 'inputs'))
   } catch {
     return undefined
   }

@@ -11,7 +11,6 @@ import {
   demandSight,
   demandSightOfAny,
   missing,
-  partsOf,
 } from './context.ts'
 
 const TAG = 'artifacts'
@@ -34,8 +33,7 @@ export function addArtifacts(server: Server, context: Context): void {
       },
     },
     async (request) => {
-      const { run, task } = request.query
-      demandSightOfAny(context, request, run ?? (task === undefined ? undefined : partsOf(task).run))
+      demandSightOfAny(context, request, request.query)
       return model.artifacts.list(request.query)
     },
   )

@@ -61,12 +61,13 @@ export function demandSight(
   demandRun(principalOf(request), run, model.runs.identity(run))
 }
 
-/** For lists over all runs: of one run that is theirs, or for somebody who may see all. */
+/** For lists over all runs: of one run, or task run, that is theirs; or for somebody who may see all. */
 export function demandSightOfAny(
   context: Pick<Context, 'model'>,
   request: Pick<FastifyRequest, 'principal'>,
-  run: string | undefined,
+  asked: { readonly run?: string | undefined; readonly task?: string | undefined },
 ): void {
+  const run = asked.run ?? (asked.task === undefined ? undefined : partsOf(asked.task).run)
   if (run === undefined) demandUnbound(principalOf(request))
   else demandSight(context, request, run)
 }

@@ -40,7 +40,7 @@ export function addTaskRuns(server: Server, context: Context): void {
     '/api/v1/task-runs',
     { schema: { ...about(tag, 'Task runs'), querystring: TaskRunQuery, response: answersPage(TaskRun) } },
     async (request) => {
-      demandSightOfAny(context, request, request.query.run)
+      demandSightOfAny(context, request, { run: request.query.run })
       demandStates(model, request.query.state)
       return model.tasks.list(request.query)
     },
@@ -110,7 +110,7 @@ export function addWhatHappened(server: Server, context: Context): void {
       },
     },
     async (request) => {
-      demandSightOfAny(context, request, request.query.run)
+      demandSightOfAny(context, request, { run: request.query.run })
       return model.lines.list(request.query)
     },
   )
@@ -129,8 +129,7 @@ export function addWhatHappened(server: Server, context: Context): void {
       },
     },
     async (request) => {
-      const { run, task } = request.query
-      demandSightOfAny(context, request, run ?? (task === undefined ? undefined : partsOf(task).run))
+      demandSightOfAny(context, request, request.query)
       return model.events.list(request.query)
     },
   )

@@ -3,8 +3,7 @@
  * limit; the key is only a place for it, because a name may hold characters that a key may not.
  */
 
-import { createHash } from 'node:crypto'
-import { CallboardError, isToken, type JsonObject, type JsonValue } from '../../core/index.ts'
+import { CallboardError, type JsonObject, type JsonValue, tokenFor } from '../../core/index.ts'
 
 export const LIMITS_BUCKET = 'limits'
 
@@ -24,8 +23,7 @@ const STRATEGIES: readonly string[] = ['enqueue', 'cancelNew', 'cancelRunning'] 
 
 /** The key of the limit with this name. */
 export function limitKey(name: string): string {
-  if (isToken(name) && !name.startsWith('x_')) return name
-  return `x_${createHash('sha256').update(name).digest('hex').slice(0, 40)}`
+  return tokenFor(name)
 }
 
 /**
