@@ -12,6 +12,7 @@ import { optionsSource, resolveSettings, sleep, systemDeps } from '../../../src/
 import { createGateway, type Gateway } from '../../../src/gateway/index.ts'
 import { markOf, openAudience } from '../../lib/audience.ts'
 import { newRun } from '../../lib/engine-stage.ts'
+import { liveMemory } from '../../lib/memory.ts'
 import type { Row, Target } from '../../lib/results.ts'
 import type { Stand } from '../../lib/stands.ts'
 import { median, quantile } from '../../lib/stats.ts'
@@ -69,9 +70,9 @@ async function isReady({ url }: Gateway): Promise<void> {
 
 async function toCrowd(broker: Broker, gateway: Gateway, sockets: number, samples: number): Promise<Row> {
   const run = await aRun(broker)
-  const before = process.memoryUsage.rss()
+  const before = liveMemory()
   const audience = await openAudience({ ...liveOf(gateway, run.id), sockets })
-  const perSocket = (process.memoryUsage.rss() - before) / sockets
+  const perSocketKb = ((liveMemory() - before) * 1_000) / sockets
   const spans: number[] = []
   for (let n = 0; n < samples; n++) {
     const mark = `m${n}`
@@ -87,7 +88,7 @@ async function toCrowd(broker: Broker, gateway: Gateway, sockets: number, sample
     p99: quantile(spans, 0.99),
     floor: { name: 'bare WebSocket server, no log', value: floor },
     ratio: median(spans) / floor,
-    ...(sockets < MANY ? {} : { note: `${Math.round(perSocket / 1024)} kB of memory for each socket` }),
+    ...(sockets < MANY ? {} : { note: `${perSocketKb.toFixed(1)} kB of heap and buffers for each socket` }),
     ...(target === undefined ? {} : { target }),
   }
 }
