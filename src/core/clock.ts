@@ -21,7 +21,7 @@ export interface Clock {
   monotonic(): number
   /** Calls `fn` once, `delayMs` from now and never sooner. Any finite delay is fine; negative means at once. */
   setTimer(delayMs: number, fn: () => void, options?: TimerOptions): Timer
-  /** Calls `fn` after the current turn of the event loop, before any timer. This is what gathers a group. */
+  /** Calls `fn` after the current turn of the event loop; it waits for no timer. This is what gathers a group. */
   defer(fn: () => void): void
 }
 
