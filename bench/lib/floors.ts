@@ -8,7 +8,9 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
-import { type FloorRuns, natsRuns, sqliteRuns } from './floor-runs.ts'
+import type { Client } from './clients/client.ts'
+import { clientElsewhere } from './clients/elsewhere.ts'
+import { serveNatsFloor, sqliteClient } from './clients/floor.ts'
 
 export interface Floor {
   readonly name: string
@@ -16,8 +18,8 @@ export interface Floor {
   lane(body: string): () => Promise<void>
   /** Asks somebody on another connection who answers at once; undefined when the broker has no such thing. */
   readonly request: (() => Promise<void>) | undefined
-  /** Whole runs in the barest form, for an engine to be compared with. */
-  runs(): Promise<FloorRuns>
+  /** Whole runs in the barest form, for an engine to be compared with. Where there is a server, the client is elsewhere. */
+  client(): Promise<Client>
   close(): Promise<void>
 }
 
@@ -38,7 +40,7 @@ export function sqliteFloor(folder: string, synchronous: 'full' | 'normal'): Flo
     name: `SQLite INSERT, synchronous=${synchronous}`,
     lane,
     request: undefined,
-    runs: async () => sqliteRuns(lane),
+    client: async () => sqliteClient(lane),
     async close() {
       db.close()
     },
@@ -67,7 +69,10 @@ export async function natsFloor(url: string): Promise<Floor> {
       }
     },
     request: async () => void (await connection.request('echo', question)),
-    runs: () => natsRuns(connection, other),
+    async client() {
+      await serveNatsFloor(connection)
+      return clientElsewhere({ by: 'floor', nats: url })
+    },
     async close() {
       await Promise.all([connection.close(), other.close()])
     },

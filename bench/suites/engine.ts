@@ -2,11 +2,15 @@
  * What the engine costs, beside the barest floor on the same broker in the same run: steps in sequence, runs from a
  * client, many tasks at once, long logs, parked runs, and the time from a kill -9 to the run's completion elsewhere.
  *
- * Host, scheduler and client are in this process, as in a script or in `callboard dev`; the broker is where the stand has
- * it.
+ * Host and scheduler are in this process. So is the client on an embedded store, as in a script or in `callboard dev`; with
+ * a server it has a process of its own, as the peers' clients had, and so has the floor's.
  */
 
-import { openEngine } from '../lib/engine-stage.ts'
+import type { Client } from '../lib/clients/client.ts'
+import { clientElsewhere } from '../lib/clients/elsewhere.ts'
+import { engineClient } from '../lib/clients/engine.ts'
+import { type EngineStage, openEngine } from '../lib/engine-stage.ts'
+import { QUEUE } from '../lib/new-run.ts'
 import type { Row, Target } from '../lib/results.ts'
 import type { Stand } from '../lib/stands.ts'
 import { manyAtOnce, oneAfterAnother, resumed } from './engine/clients.ts'
@@ -14,6 +18,9 @@ import { fanOut, openLong } from './engine/fan-out.ts'
 import { killed } from './engine/kill.ts'
 import { parkedRuns } from './engine/parked.ts'
 import { type SequenceSize, sequence } from './engine/sequence.ts'
+
+/** Of each run of W3. */
+const STEPS = 3
 
 interface Size {
   readonly sequence: SequenceSize
@@ -94,18 +101,51 @@ export async function* measureEngine(stand: Stand, quick: boolean): AsyncGenerat
   const size = SIZES[quick ? 'quick' : 'full']
   const targets = targetsOf(stand)
   const { broker, floor } = stand
-  const floorRuns = await floor?.runs()
   const stage = await openEngine(broker)
   try {
     yield* sequence(stage, floor, size.sequence, targets.step)
-    yield await oneAfterAnother(stage, floorRuns, size.samples, targets.one)
-    yield await manyAtOnce(stage, floorRuns, size.burst, targets.burst)
+    yield* clients(stage, stand, size)
     for (const { tasks, rounds } of size.fans) yield await fanOut(stage, floor, tasks, rounds)
-    yield await resumed(stage, floorRuns, size.resumes, targets.resumed)
     yield await openLong(stage, size.records, 5)
   } finally {
     await stage.close()
   }
   if (broker.capabilities.reach !== 'process') yield* killed(stand, size.kills)
   yield* parkedRuns(broker, size.parked)
+}
+
+/** W2, W3, W5 */
+async function* clients(stage: EngineStage, stand: Stand, size: Size): AsyncGenerator<Row> {
+  const { broker, url } = stand
+  const targets = targetsOf(stand)
+  const oneTask = stage.define(async (session) => session.task({ task: 'step' }, () => ({ i: 0, v: 1 })))
+  const steps = stage.define(async (session) => {
+    let sum = 0
+    for (let i = 0; i < STEPS; i++)
+      sum = ((await session.task({ task: 'step' }, () => ({ i, v: sum + i }))) as { v: number }).v
+    return sum
+  })
+  const pausing = stage.define(async (session) => {
+    await session.pause()
+    return 'resumed'
+  })
+  await using open = new AsyncDisposableStack()
+  const adopt = (client: Client) => open.adopt(client, (adopted) => adopted.stop())
+  const isServed = broker.capabilities.driver === 'nats'
+  const ours = adopt(
+    await (isServed
+      ? clientElsewhere({ by: 'engine', broker: url, queue: QUEUE })
+      : engineClient(broker, QUEUE)),
+  )
+  const floor = stand.floor && adopt(await stand.floor.client())
+  const against = (target: Target | undefined) => ({ ours, floor, target })
+  yield await oneAfterAnother(
+    'W2 one-task run from a client, one after another',
+    ...([oneTask, size.samples, against(targets.one)] as const),
+  )
+  yield await manyAtOnce(steps, STEPS, size.burst, against(targets.burst))
+  yield await resumed(
+    'W5 resume signal sent, to completed',
+    ...([pausing, size.resumes, against(targets.resumed)] as const),
+  )
 }

@@ -2,8 +2,8 @@
 
 import { openRun, type Program } from '../../../src/actors/index.ts'
 import { systemDeps } from '../../../src/core/index.ts'
+import { STEP_RESULT } from '../../lib/clients/floor.ts'
 import type { EngineStage } from '../../lib/engine-stage.ts'
-import { STEP_RESULT } from '../../lib/floor-runs.ts'
 import type { Floor } from '../../lib/floors.ts'
 import { contest, measured, rateOf, type Work } from '../../lib/interleave.ts'
 import { peakMemory, resetPeak } from '../../lib/memory.ts'

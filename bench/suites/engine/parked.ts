@@ -3,8 +3,8 @@
 import { beginRun, judgeFlow, judgeWait, RunLog, recordOf } from '../../../src/actors/index.ts'
 import type { Broker } from '../../../src/broker/index.ts'
 import { mintId, systemDeps } from '../../../src/core/index.ts'
-import { newRun } from '../../lib/engine-stage.ts'
 import { liveMemory } from '../../lib/memory.ts'
+import { newRun } from '../../lib/new-run.ts'
 import type { Row } from '../../lib/results.ts'
 import { takeOver } from '../../lib/take-over.ts'
 

@@ -4,8 +4,8 @@
  */
 
 import type { RunSession } from '../../../src/actors/index.ts'
+import { STEP_RESULT } from '../../lib/clients/floor.ts'
 import type { EngineStage } from '../../lib/engine-stage.ts'
-import { STEP_RESULT } from '../../lib/floor-runs.ts'
 import type { Floor } from '../../lib/floors.ts'
 import type { Row, Target } from '../../lib/results.ts'
 import { median, quantile } from '../../lib/stats.ts'

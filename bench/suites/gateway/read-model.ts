@@ -13,7 +13,7 @@ import { mintId, optionsSource, resolveSettings, silentLogger, systemDeps } from
 import { createFeed } from '../../../src/gateway/feed.ts'
 import { createGateway } from '../../../src/gateway/index.ts'
 import { ReadModel } from '../../../src/gateway/read-model/index.ts'
-import { newRun } from '../../lib/engine-stage.ts'
+import { newRun } from '../../lib/new-run.ts'
 import type { Row } from '../../lib/results.ts'
 import type { Stand } from '../../lib/stands.ts'
 import { median, quantile } from '../../lib/stats.ts'

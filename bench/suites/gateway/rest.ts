@@ -1,6 +1,7 @@
 /**
  * W2 and W5 as users have them: a client in another process starts a run by `POST`, or resumes one, and sees on its socket
- * that it has completed. Gateway and engine are in this process, as in `callboard dev`.
+ * that it has completed. Gateway and engine are in this process, as in `callboard dev`. The floor's client has a process of
+ * its own too where there is a server.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -10,11 +11,12 @@ import type { Program } from '../../../src/actors/index.ts'
 import { brokerQueue, createPool, openCatalog } from '../../../src/catalog/index.ts'
 import { optionsSource, resolveSettings, systemDeps } from '../../../src/core/index.ts'
 import { createGateway } from '../../../src/gateway/index.ts'
+import type { Client } from '../../lib/clients/client.ts'
+import { clientElsewhere } from '../../lib/clients/elsewhere.ts'
 import { openEngine } from '../../lib/engine-stage.ts'
-import { openRestClient } from '../../lib/rest-client.ts'
 import type { Row, Target } from '../../lib/results.ts'
 import type { Stand } from '../../lib/stands.ts'
-import { compareTimes, SETTLED_MS, timed } from '../engine/clients.ts'
+import { oneAfterAnother, resumed } from '../engine/clients.ts'
 
 const SAMPLES = { full: { runs: 300, resumes: 100 }, quick: { runs: 50, resumes: 20 } } as const
 const POOL = 'rest'
@@ -42,7 +44,8 @@ export async function* measureRest(stand: Stand, quick: boolean): AsyncGenerator
   const gateway = createGateway({ broker, deps, settings })
   await gateway.start()
   const stage = await openEngine(broker, brokerQueue({ pool: POOL, name: 'default' }))
-  const client = await openRestClient(gateway.url)
+  const clients = new AsyncDisposableStack()
+  const adopt = (client: Client) => clients.adopt(client, (adopted) => adopted.stop())
   const deploy = async (program: Program) => {
     const flow = stage.define(program)
     await catalog.deployments.put({
@@ -52,36 +55,24 @@ export async function* measureRest(stand: Stand, quick: boolean): AsyncGenerator
     return `${flow}/${POOL}`
   }
   try {
-    const floorRuns = await floor?.runs()
+    const ours = adopt(await clientElsewhere({ by: 'rest', gateway: gateway.url }))
+    const bare = floor && adopt(await floor.client())
+    const against = (target: Target | undefined) => ({ ours, floor: bare, target })
     const oneTask = await deploy(async (session) => session.task({ task: 'step' }, () => ({ i: 0, v: 1 })))
-    yield await compareTimes(
+    yield await oneAfterAnother(
       'W2 one-task run by REST, one after another',
-      ...([samples.runs, floorRuns?.name, targets.run] as const),
-      {
-        ours: () => client.measure({ do: 'run', deployment: oneTask }),
-        floor: floorRuns && (() => timed(() => floorRuns.run(1))),
-      },
+      ...([oneTask, samples.runs, against(targets.run)] as const),
     )
     const pausing = await deploy(async (session) => {
       await session.pause()
       return 'resumed'
     })
-    yield await compareTimes(
+    yield await resumed(
       'W5 resume by REST, to completed',
-      ...([samples.resumes, floorRuns?.name, targets.resume] as const),
-      {
-        ours: () => client.measure({ do: 'resume', deployment: pausing, pausedMs: SETTLED_MS }),
-        floor:
-          floorRuns &&
-          (async () => {
-            const signal = await floorRuns.waiting()
-            await new Promise<void>((resolve) => deps.clock.setTimer(SETTLED_MS, resolve))
-            return timed(signal)
-          }),
-      },
+      ...([pausing, samples.resumes, against(targets.resume)] as const),
     )
   } finally {
-    await client.stop()
+    await clients.disposeAsync()
     await stage.close()
     await gateway.stop()
     await rm(folder, { recursive: true, force: true })
