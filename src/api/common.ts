@@ -50,6 +50,11 @@ export const Paging = {
   ),
 } as const
 
+/** A filter is taken as it stands, and may none the less not be what was meant. */
+export const Hint = Type.String({
+  description: 'What may have been meant, when the filter looks like a slip.',
+})
+
 /** A page of a list. */
 export function pageOf<S extends TSchema>(schema: S) {
   return Type.Object(
@@ -57,6 +62,7 @@ export function pageOf<S extends TSchema>(schema: S) {
       items: Type.Array(schema),
       /** For the page after this one; absent on the last. */
       next: Type.Optional(Type.String()),
+      hint: Type.Optional(Hint),
     },
     strict,
   )
@@ -66,6 +72,7 @@ export function pageOf<S extends TSchema>(schema: S) {
 export interface Page<T> {
   items: T[]
   next?: string
+  hint?: string
 }
 
 /** What is wrong, and where. */

@@ -1,7 +1,7 @@
 /** The frames of the live socket, subprotocol `callboard.v1`, both ways. JSON texts. */
 
 import { type Static, Type } from 'typebox'
-import { Fault, Milliseconds, RunId, strict, Text, Time } from './common.ts'
+import { Fault, Hint, Milliseconds, RunId, strict, Text, Time } from './common.ts'
 import { EventFilter, RunFilter } from './filters.ts'
 import { Worker } from './resources.ts'
 import { Artifact, FlowRun, LogLevel, LogLine, RunEvent, RunSnapshot, TaskRun } from './runs.ts'
@@ -119,6 +119,7 @@ export const SubscribedFrame = Type.Object(
     cursor: Cursor,
     /** Of a run: everything up to the cursor. */
     snapshot: Type.Optional(RunSnapshot),
+    hint: Type.Optional(Hint),
   },
   strict,
 )

@@ -1,7 +1,7 @@
 /** What is said to runs, and what they answer. */
 
 import { type Static, Type } from 'typebox'
-import { Count, Fault, Milliseconds, RunId, strict, Text, Time } from './common.ts'
+import { Count, Fault, Hint, Milliseconds, RunId, strict, Text, Time } from './common.ts'
 import { RunFilter } from './filters.ts'
 import { StateName } from './states.ts'
 
@@ -96,6 +96,7 @@ export const BulkAnswer = Type.Object(
     /** More match than one call does: call again, with `next` as `after`. */
     more: Type.Boolean(),
     next: Type.Optional(RunId),
+    hint: Type.Optional(Hint),
   },
   strict,
 )

@@ -241,6 +241,18 @@ describe('every listing', PATIENT, () => {
     expect(Array.isArray(await json(...args))).toBe(true)
   })
 
+  test('of a state that looks like a slip is empty, with what may have been meant beside it', async () => {
+    const hint = "No run is in a state 'Passed'. Did you mean Paused?"
+    for (const group of ['flow-run', 'task-run']) {
+      const { code, err, out } = await callboard(group, 'ls', '--state', 'Passed')
+      expect([code, out, err], group).toEqual([0, '', expect.stringContaining(hint)])
+    }
+    const told = await callboard('flow-run', 'cancel', '--all', '--state', 'Passed')
+    expect([told.code, told.out, told.err]).toEqual([0, '0 runs match.\n', expect.stringContaining(hint)])
+    const misspelt = await callboard('flow-run', 'ls', '--state', 'PASUED')
+    expect([misspelt.code, misspelt.err]).toEqual([1, expect.stringContaining('Did you mean PAUSED?')])
+  })
+
   test('is a table without colours in a pipe, and survives a reader that has enough', async () => {
     const { out } = await callboard('flow-run', 'ls')
     expect(out).toMatch(/^ID +NAME +FLOW +STATE/)

@@ -87,16 +87,32 @@ describe('a run', () => {
     expect(await gateway.get(`${RUNS}/counts`)).toEqual({ SCHEDULED: 1 })
   })
 
-  test('is not looked for in a state that is a slip: the answer says which states there are', async () => {
+  test('is not looked for in a type of state that is misspelt: the answer says which there are', async () => {
     await start()
     for (const path of [RUNS, `${RUNS}/counts`, '/api/v1/task-runs'])
-      for (const slip of ['RUNING', 'running', 'Canceled', 'CRASHD']) {
+      for (const slip of ['RUNING', 'CANCELED', 'CRASHD', 'PASUED', 'SCHEDULE']) {
         const { body, status } = await gateway.ask<Problem>('GET', `${path}?state=${slip}`)
         expect([status, body.code], `${path} ${slip}`).toEqual([400, 'CB_E_REQUEST_INVALID'])
         expect(body.detail).toContain('AwaitingRecovery')
       }
-    const { items } = await gateway.get<Page<FlowRun>>(`${RUNS}?state=Wise&state=RUNNING`)
-    expect(items).toEqual([])
+  })
+
+  test('is looked for under any name a state may have: what was asked is answered, with a hint where it looks like a slip', async () => {
+    const { id } = await start()
+    const names = { running: 'Running', Canceled: 'Cancelled', Passed: 'Paused', Retring: 'Retrying' }
+    for (const [name, meant] of Object.entries(names)) {
+      const hint = `No run is in a state '${name}'. Did you mean ${meant}?`
+      for (const path of [RUNS, '/api/v1/task-runs', `${RUNS}/${id}/task-runs`])
+        expect(await gateway.get(`${path}?state=${name}`), path).toEqual({ items: [], hint })
+      expect(await gateway.get(`${RUNS}/counts?state=${name}`)).toEqual({})
+      const { body } = await gateway.ask('POST', `${RUNS}/bulk/cancel`, {
+        body: { filter: { state: name }, dryRun: true },
+      })
+      expect(body).toMatchObject({ matched: 0, hint })
+    }
+    expect(await gateway.get(`${RUNS}?state=Wise&state=RUNNING&state=NICE`)).toEqual({ items: [] })
+    const found = await gateway.get<Page<FlowRun>>(`${RUNS}?state=Passed&state=Scheduled`)
+    expect([found.items.map((run) => run.id), found.hint]).toEqual([[id], expect.stringContaining('Passed')])
   })
 
   test('is the same run for the same idempotency key', async () => {

@@ -117,8 +117,9 @@ async function tellAll(
     )
   const { out } = context
   const { flowRuns } = await context.client()
-  const { matched } = await out.during('Counting', flowRuns.bulk(signal, { filter, dryRun: true }))
+  const { hint, matched } = await out.during('Counting', flowRuns.bulk(signal, { filter, dryRun: true }))
   const counted = `${matched} ${matched === 1 ? 'run matches' : 'runs match'}.`
+  if (matched === 0 && hint !== undefined) out.note(hint)
   if (dryRun === true || matched === 0) return out.line(counted)
   if (!(await confirmed(context, `${counted} ${capital(signal)} ${matched === 1 ? 'it' : 'them all'}?`, yes)))
     return

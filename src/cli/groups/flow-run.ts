@@ -29,11 +29,15 @@ function listCommand(context: Context) {
     .option('--json', 'as JSON')
     .action(async ({ json, limit, ...filter }) => {
       const client = await context.client()
+      const asked = filterOf(filter)
       const runs = await context.out.during(
         'Asking',
-        firstOf(client.flowRuns.all({ ...filterOf(filter), limit: Math.min(limit, 200) }), limit),
+        firstOf(client.flowRuns.all({ ...asked, limit: Math.min(limit, 200) }), limit),
       )
       context.out.list(runs, runColumns(context), { json, none: 'No runs.' })
+      if (runs.length > 0) return
+      const { hint } = await client.flowRuns.list({ ...asked, limit: 1 })
+      if (hint !== undefined) context.out.note(hint)
     })
 }
 

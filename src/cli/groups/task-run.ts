@@ -26,13 +26,14 @@ function listCommand(context: Context) {
     .action(async ({ run, task, state, limit, json }) => {
       const client = await context.client()
       const of = run === undefined ? undefined : await runMeant(client, run, context.deps.clock.now())
-      const { items } = await client.taskRuns.list({
+      const { hint, items } = await client.taskRuns.list({
         limit,
         ...(of === undefined ? {} : { run: of }),
         ...(task === undefined ? {} : { task: [...task] }),
         ...(state === undefined ? {} : { state: [...state] }),
       })
       context.out.list(items, columns(context), { json, none: 'No task runs.' })
+      if (items.length === 0 && hint !== undefined) context.out.note(hint)
     })
 }
 

@@ -148,13 +148,14 @@ export class Live {
     }
   }
 
-  #subscribed({ id, sub, cursor, snapshot }: SubscribedFrame): void {
+  #subscribed(frame: SubscribedFrame): void {
+    const { id, sub } = frame
     const subscription = this.#asked.get(id)
     this.#asked.delete(id)
     if (!(subscription instanceof Subscription)) return
     if (this.#subscriptions.has(subscription)) {
       this.#running.set(sub, subscription)
-      subscription.begun(cursor, snapshot)
+      subscription.begun(frame)
     } else this.#link.send({ op: 'unsubscribe', id: ++this.#lastId, sub }) // It was left meanwhile.
   }
 

@@ -14,6 +14,7 @@ import type {
   LiveKind,
   LogLevel,
   RunSnapshot,
+  SubscribedFrame,
   SubscribeFrame,
   SubscribeTo,
 } from '../../api/index.ts'
@@ -34,6 +35,8 @@ export interface SnapshotItem {
   readonly cursor: string
   /** Of a run; subscriptions to anything else begin without. */
   readonly snapshot: RunSnapshot | undefined
+  /** What may have been meant, when the filter looks like a slip. */
+  readonly hint?: string
 }
 
 /** What the gateway could not give; `snapshot` is what holds after it. */
@@ -87,9 +90,9 @@ export class Subscription {
     }
   }
 
-  begun(cursor: string, snapshot: RunSnapshot | undefined): void {
+  begun({ cursor, snapshot, hint }: SubscribedFrame): void {
     if (this.#cursor !== undefined) return // (S2)
-    this.#give({ kind: 'snapshot', cursor, snapshot }, cursor)
+    this.#give({ kind: 'snapshot', cursor, snapshot, ...(hint === undefined ? {} : { hint }) }, cursor)
   }
 
   event(frame: EventFrame): void {

@@ -22,7 +22,7 @@ import { Rate } from './rate.ts'
 import { replyError, replyTo } from './replies.ts'
 import type { SharedEvent } from './shared-event.ts'
 import type { LiveSources } from './sources.ts'
-import { openSubscription, type Subscription } from './subscribe.ts'
+import { hintFor, openSubscription, type Subscription } from './subscribe.ts'
 import type { Voice } from './voice.ts'
 
 /** The socket itself. */
@@ -185,7 +185,7 @@ export class Connection {
     const { limits } = this.#options
     if (this.#subscriptions.size >= limits.subscriptions) return this.close('TOO_MANY')
     const sub = ++this.#lastSub
-    const voice = this.#voice(frame.id, sub)
+    const voice = this.#voice(frame, sub)
     const { subscription, opened } = openSubscription(frame, principal, { ...this.#options, voice })
     this.#subscriptions.set(sub, subscription)
     try {
@@ -196,12 +196,15 @@ export class Connection {
     }
   }
 
-  #voice(id: number, sub: number): Voice {
+  #voice({ id, to }: SubscribeFrame, sub: number): Voice {
+    const { runs } = this.#options.sources
     const outbox = this.#outbox
     const write = (event: SharedEvent) => event.forSocket(sub)
     return {
-      begun: (cursor, snapshot) =>
-        this.#say({ op: 'subscribed', id, sub, cursor, ...(snapshot === undefined ? {} : { snapshot }) }),
+      begun: (cursor, snapshot) => {
+        const pictured = snapshot === undefined ? {} : { snapshot }
+        this.#say({ op: 'subscribed', id, sub, cursor, ...pictured, ...hintFor(to, runs) })
+      },
       event: (lane, event) => outbox.tell(lane, event, write),
       gap: (gap, snapshot) =>
         this.#say({ op: 'gap', sub, ...gap, ...(snapshot === undefined ? {} : { snapshot }) }),

@@ -1,15 +1,15 @@
 /** From what a client asks to follow to the subscription that does it, if the client may. */
 
-import type { LiveKind, SubscribeFrame } from '../../api/index.ts'
+import type { LiveKind, SubscribeFrame, SubscribeTo } from '../../api/index.ts'
 import type { Deps } from '../../core/index.ts'
 import { demand, demandRun, demandUnbound, mayTouch, type Principal, viewOf } from '../access/index.ts'
-import { demandStates } from '../asked-states.ts'
+import { demandStates, hintOf } from '../asked-states.ts'
 import type { Hub } from './hub.ts'
 import type { LiveLimits } from './limits.ts'
 import { RunSubscription } from './run-subscription.ts'
 import { eventSieve, runSieve } from './sieve.ts'
 import { SieveSubscription } from './sieve-subscription.ts'
-import type { LiveSources, RunFacts, Wants } from './sources.ts'
+import type { LiveSources, RunDirectory, RunFacts, Wants } from './sources.ts'
 import type { Voice } from './voice.ts'
 import { WorkerSubscription } from './worker-subscription.ts'
 
@@ -58,6 +58,11 @@ export function openSubscription(asked: Asked, principal: Principal, options: Su
       : [eventSieve(to.events, may, viewOf(principal)), 'event' as const]
   const subscription = new SieveSubscription(sieve, { ...options, clock, wants: wantsOf(asked, [kind]) })
   return { subscription, opened: subscription.open(after) }
+}
+
+/** What a client that asks for this is told besides. */
+export function hintFor(to: SubscribeTo, runs: Pick<RunDirectory, 'hasState'>): { hint?: string } {
+  return 'runs' in to ? hintOf(runs, to.runs.state) : {}
 }
 
 function wantsOf({ kinds, level }: Asked, usual?: readonly LiveKind[]): Wants {

@@ -21,7 +21,7 @@ import {
   Time,
 } from '../../api/index.ts'
 import { CallboardError } from '../../core/index.ts'
-import { demandStates } from '../asked-states.ts'
+import { demandStates, hintOf } from '../asked-states.ts'
 import { invalid, type Server } from '../http/index.ts'
 import { markText } from '../own-writes.ts'
 import {
@@ -76,12 +76,13 @@ export function addFlowRuns(server: Server, context: Context): void {
       demandStates(model, asked.state)
       const filter = visible(principalOf(request), asked)
       if (filter === undefined) return { items: [] }
-      return model.runs.list({
+      const page = model.runs.list({
         ...filter,
         ...(cursor === undefined ? {} : { cursor }),
         ...(limit === undefined ? {} : { limit }),
         ...(sort === undefined ? {} : { sort }),
       })
+      return { ...page, ...hintOf(model, asked.state) }
     },
   )
 
@@ -192,7 +193,8 @@ export function addFlowRuns(server: Server, context: Context): void {
     },
     async (request) => {
       demandStates(model, request.query.state)
-      return model.tasks.list({ ...request.query, run: known(request) })
+      const page = model.tasks.list({ ...request.query, run: known(request) })
+      return { ...page, ...hintOf(model, request.query.state) }
     },
   )
 

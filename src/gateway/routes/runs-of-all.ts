@@ -14,7 +14,7 @@ import {
   TaskRunId,
   TaskRunQuery,
 } from '../../api/index.ts'
-import { demandStates } from '../asked-states.ts'
+import { demandStates, hintOf } from '../asked-states.ts'
 import type { Server } from '../http/index.ts'
 import {
   about,
@@ -42,7 +42,7 @@ export function addTaskRuns(server: Server, context: Context): void {
     async (request) => {
       demandSightOfAny(context, request, { run: request.query.run })
       demandStates(model, request.query.state)
-      return model.tasks.list(request.query)
+      return { ...model.tasks.list(request.query), ...hintOf(model, request.query.state) }
     },
   )
 

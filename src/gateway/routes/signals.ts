@@ -14,7 +14,7 @@ import {
   TaskRunId,
 } from '../../api/index.ts'
 import { CallboardError, messageOf, mintId } from '../../core/index.ts'
-import { demandStates } from '../asked-states.ts'
+import { demandStates, hintOf } from '../asked-states.ts'
 import type { Asker } from '../commands.ts'
 import { PROBLEM_TYPE, problemOf, type Server } from '../http/index.ts'
 import { markText } from '../own-writes.ts'
@@ -138,6 +138,7 @@ async function bulk(
   const told: BulkAnswer = {
     matched: filter === undefined ? 0 : model.runs.count(filter),
     ...{ applied: 0, accepted: 0, rejected: 0, rejections: [], dryRun, more: found.length > MOST_RUNS },
+    ...hintOf(model, asked.state),
   }
   if (dryRun) return told
   const runs = found.slice(0, MOST_RUNS)
