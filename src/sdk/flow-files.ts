@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url'
 import { CallboardError, messageOf, nearest, quote } from '../core/index.ts'
 import { definitionOf, type Flow } from './flow.ts'
 import type { FlowDefinition } from './flow-definition.ts'
+import { loadAdvice } from './load-advice.ts'
 import type { ServedTask } from './serve-tasks.ts'
 import { taskDefinitionOf } from './task.ts'
 
@@ -106,7 +107,9 @@ async function load(file: string): Promise<Exports> {
   try {
     return await import(pathToFileURL(file).href)
   } catch (cause) {
-    throw loadError(`The file ${file} could not be loaded: ${described(cause)}`, cause)
+    const advice = await loadAdvice(cause)
+    const said = `The file ${file} could not be loaded: ${described(cause)}`
+    throw loadError(advice === undefined ? said : `${said.replace(/\.$/, '')}. ${advice}`, cause)
   }
 }
 
@@ -151,13 +154,10 @@ function isTask(value: unknown): value is ServedTask {
   return taskDefinitionOf(value) !== undefined
 }
 
-/** `TypeError: …`; of what Node could not resolve also what to do. */
+/** `TypeError: …` */
 function described(thrown: unknown): string {
   const name = thrown instanceof Error ? `${thrown.name}: ` : ''
-  const code = thrown instanceof Error ? Reflect.get(thrown, 'code') : undefined
-  const hint =
-    code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND' ? ' Install it where the code runs.' : ''
-  return `${name}${messageOf(thrown)}${hint}`
+  return `${name}${messageOf(thrown)}`
 }
 
 function noFlows(files: readonly string[]): CallboardError {

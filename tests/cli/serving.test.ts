@@ -99,6 +99,7 @@ describe('deployments', PATIENT, () => {
       1,
       expect.stringMatching(/could not be loaded: Error: not today\n[\s\S]*broken\.ts:1:7/),
     ])
+    expect(thrown.err).not.toContain('node:internal')
     const empty = join(home.folder, 'empty.ts')
     await writeFile(empty, 'export const nothing = 1')
     const nothing = await here.run('deploy', empty)

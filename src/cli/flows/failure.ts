@@ -12,8 +12,8 @@ export interface Failure {
 export function failureOf(error: unknown): Failure {
   if (!isCallboardError(error)) return { code: undefined, message: traceOf(error) }
   const { cause, code, message } = error
-  const where = code === 'CB_E_CODE_LOAD' && cause !== undefined ? `\n${traceOf(cause)}` : ''
-  return { code, message: `${message}${where}` }
+  const where = code === 'CB_E_CODE_LOAD' && cause instanceof Error ? placeOf(cause) : ''
+  return { code, message: where === '' ? message : `${message}\n${where}` }
 }
 
 export function errorOf({ code, message }: Failure): Error {
@@ -22,4 +22,13 @@ export function errorOf({ code, message }: Failure): Error {
 
 function traceOf(thrown: unknown): string {
   return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
+}
+
+/** Where in the user's code: its trace without what the message says already, and without Node's own frames. */
+function placeOf({ message, stack = '' }: Error): string {
+  const [first = message] = message.split('\n')
+  return stack
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !line.includes(first) && !/^\s+at .*\bnode:internal\//.test(line))
+    .join('\n')
 }
