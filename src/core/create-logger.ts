@@ -14,8 +14,8 @@ export interface LoggerOptions {
   readonly level: LogLevel
   /**
    * `json`: one object a line with `level`, `time` (ISO, UTC), `message` and the facts. `pretty`: for people, named by the
-   * facts `taskRun`, `flowRun` or `name`, in local time, in colours on a terminal; the fact `error` is written with its
-   * stack, other facts only when `level` is `debug` or `trace`.
+   * facts `taskRun`, `flowRun` or `name`, in local time, in colours on a terminal; the fact `error` is written with
+   * the user's frames of its stack; all frames, and other facts, only when `level` is `debug` or `trace`.
    */
   readonly format: 'pretty' | 'json'
   readonly clock: Clock

@@ -2,6 +2,7 @@
 
 import { styleText } from 'node:util'
 import { isJsonObject, type JsonObject, type JsonValue } from './json.ts'
+import { userStack } from './user-stack.ts'
 
 export interface PrettyOptions {
   readonly colours: boolean
@@ -34,7 +35,7 @@ export function prettyLine(line: JsonObject, { colours, facts }: PrettyOptions):
   ]
   const extra = facts ? Object.entries(line).filter(([name]) => !TOLD.has(name)) : []
   const tail = extra.map(([name, value]) => paint(` ${name}=${compact(value)}`, 'dim')).join('')
-  return `${head.join(' | ')}${tail}${errorBelow(line.error)}\n`
+  return `${head.join(' | ')}${tail}${errorBelow(line.error, facts)}\n`
 }
 
 /** The innermost run, else the logger's name. */
@@ -54,12 +55,12 @@ function compact(value: JsonValue): string {
   return typeof value === 'string' && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value)
 }
 
-/** The stack of the fact `error` and those of its causes, on lines of their own. */
-function errorBelow(error: JsonValue | undefined): string {
+/** The stack of the fact `error` and those of its causes, on lines of their own; with every frame or the user's alone. */
+function errorBelow(error: JsonValue | undefined, whole: boolean): string {
   if (error === undefined) return ''
   if (!isJsonObject(error)) return `\n    ${compact(error)}`
   const { stack, name, message, cause } = error
-  const text = typeof stack === 'string' ? stack : `${name}: ${message}`
+  const text = typeof stack === 'string' ? (whole ? stack : userStack(stack)) : `${name}: ${message}`
   const own = text.split('\n').map((row) => `\n    ${row.trimEnd()}`)
-  return own.join('') + (cause === undefined ? '' : `\n    caused by:${errorBelow(cause)}`)
+  return own.join('') + (cause === undefined ? '' : `\n    caused by:${errorBelow(cause, whole)}`)
 }
