@@ -38,9 +38,11 @@ export function parseFrame(text: string): Parsed {
   const checker = FRAMES[op]
   if (checker.Check(value)) return { is: 'frame', frame: value }
   const id = 'id' in value && Number.isSafeInteger(value.id) ? Number(value.id) : undefined
-  const faults = faultsOf(checker.Errors(value))
-  if (id === undefined)
-    return { is: 'noise', why: `${op}: ${faults[0]?.message ?? 'it is not as it should be'}` }
+  const faults = faultsOf(checker.Type(), value)
+  if (id === undefined) {
+    const fault = faults.find(({ path }) => path === 'id') ?? faults[0]
+    return { is: 'noise', why: `${op}: ${fault?.path} ${fault?.message}` }
+  }
   return { is: 'faulty', id, faults }
 }
 
