@@ -1,6 +1,12 @@
 /**
  * JetStream's API: one method per call that this driver makes, in its documented JSON over request and reply. Every
  * answer is either what was asked for or a coded error; `undefined` stands for "is not there" where that is an answer.
+ *
+ * Invariants
+ * (J1) Everything here may be asked twice with the effect of once, so silence and "not now" are asked again until
+ *      `callTimeoutMs` is over: in a cluster both are said for seconds while a leader is elected.
+ * (J2) Making a stream is asked again later than the rest. A server that has not yet made what was asked for first takes
+ *      the second request for a new one, and dates the stream anew; that date is the log's identity.
  */
 
 import { type Msg, MsgHdrsImpl } from '@nats-io/transport-node'
@@ -8,6 +14,7 @@ import { CallboardError } from '../../core/index.ts'
 import { nobodyAnswers, unavailable } from './failures.ts'
 import { isNobody } from './inbox.ts'
 import type { CallOptions, Link } from './link.ts'
+import { isPassing, lacksRoom, Pauses } from './refusals.ts'
 import {
   API,
   type ApiError,
@@ -35,6 +42,7 @@ export interface Stored {
 /** An answer of the API that is an error which nothing here gives a better name. */
 export class JetStreamError extends CallboardError {
   readonly apiCode: number
+  readonly lacksRoom: boolean
 
   constructor(what: string, error: ApiError) {
     super(
@@ -43,9 +51,17 @@ export class JetStreamError extends CallboardError {
       { details: { apiCode: error.err_code } },
     )
     this.apiCode = error.err_code
+    this.lacksRoom = lacksRoom(error)
   }
 }
 
+/** What an answer says, or why it says nothing yet. */
+type Reading<T> =
+  | { readonly is: 'answer'; readonly value: T }
+  | { readonly is: 'not now'; readonly failure: CallboardError }
+
+/** (J2) */
+const CREATE_AGAIN_MS = 1_000
 const NOTHING_TO_DELETE: ReadonlySet<number> = new Set([
   API.deleteFailed,
   API.messageNotFound,
@@ -62,9 +78,10 @@ export class Api {
   /** Part of `start`. @throws CB_E_JETSTREAM_OFF, CB_E_BROKER_AUTH, CB_E_BROKER_UNAVAILABLE */
   async assertJetStream(): Promise<void> {
     const what = 'whether JetStream is on'
-    const message = await this.#link.call('$JS.API.INFO', '', what, { early: true })
-    if (isNobody(message)) throw jetStreamOff('nobody answers for it')
-    readReply(message, what)
+    await this.#ask('$JS.API.INFO', '', what, { early: true }, (message) => {
+      if (isNobody(message)) throw jetStreamOff('nobody answers for it')
+      return readReply(message, what)
+    })
   }
 
   streamInfo(stream: string, options?: CallOptions): Promise<StreamInfo | undefined> {
@@ -86,7 +103,8 @@ export class Api {
 
   createStream(config: StreamConfig, options?: CallOptions): Promise<StreamInfo> {
     const what = `to create the stream ${config.name}`
-    return this.#call(`STREAM.CREATE.${config.name}`, JSON.stringify(config), what, options)
+    const patiently = { ...options, againMs: CREATE_AGAIN_MS }
+    return this.#call(`STREAM.CREATE.${config.name}`, JSON.stringify(config), what, patiently)
   }
 
   updateStream(config: StreamConfig, options?: CallOptions): Promise<StreamInfo> {
@@ -152,35 +170,47 @@ export class Api {
     return found && storedOfApi(found)
   }
 
-  async #direct(subject: string, body: string, what: string): Promise<Stored | undefined> {
-    const message = await this.#link.call(subject, body, what)
-    if (isNobody(message)) throw nobodyAnswers(what)
-    const status = message.headers?.code ?? 0
-    if (status === 404) return undefined
-    if (status !== 0) throw unavailable(what, `it answered ${message.headers?.status}`)
-    return storedOfDirect(message)
+  #direct(subject: string, body: string, what: string): Promise<Stored | undefined> {
+    return this.#ask(subject, body, what, {}, (message) => {
+      if (isNobody(message)) return { is: 'not now', failure: nobodyAnswers(what) }
+      const status = message.headers?.code ?? 0
+      if (status === 404) return { is: 'answer', value: undefined }
+      if (status !== 0) throw unavailable(what, `it answered ${message.headers?.status}`)
+      return { is: 'answer', value: storedOfDirect(message) }
+    })
   }
 
-  async #call<T>(operation: string, body: string, what: string, options?: CallOptions): Promise<T> {
-    const message = await this.#link.call(`$JS.API.${operation}`, body, what, options)
-    if (isNobody(message)) throw nobodyAnswers(what)
-    return readReply(message, what)
+  #call<T>(operation: string, body: string, what: string, options: CallOptions = {}): Promise<T> {
+    return this.#ask(`$JS.API.${operation}`, body, what, options, (message) =>
+      isNobody(message) ? { is: 'not now', failure: nobodyAnswers(what) } : readReply<T>(message, what),
+    )
+  }
+
+  /** (J1) @throws what `read` throws; its last "not now" when there is no time left */
+  async #ask<T>(
+    subject: string,
+    body: string,
+    what: string,
+    options: CallOptions,
+    read: (message: Msg) => Reading<T>,
+  ): Promise<T> {
+    const until = this.#link.deadline
+    const pauses = new Pauses(this.#link.deps)
+    for (;;) {
+      const reading = read(await this.#link.call(subject, body, what, until, options))
+      if (reading.is === 'answer') return reading.value
+      if (!(await pauses.wait(until))) throw reading.failure
+    }
   }
 }
 
-function readReply<T>(message: Msg, what: string): T {
+function readReply<T>(message: Msg, what: string): Reading<T> {
   const reply: Reply<T> = JSON.parse(message.string())
-  if (!isFailure(reply)) return reply
+  if (!isFailure(reply)) return { is: 'answer', value: reply }
   const { err_code, description } = reply.error
-  switch (err_code) {
-    case API.notAvailable:
-      throw unavailable(what, `it answered "${description}"`)
-    case API.notEnabled:
-    case API.notEnabledForAccount:
-      throw jetStreamOff(description)
-    default:
-      throw new JetStreamError(what, reply.error)
-  }
+  if (err_code === API.notEnabled || err_code === API.notEnabledForAccount) throw jetStreamOff(description)
+  if (!isPassing(reply.error)) throw new JetStreamError(what, reply.error)
+  return { is: 'not now', failure: unavailable(what, `it answered "${description}" (${err_code})`) }
 }
 
 function jetStreamOff(reason: string): CallboardError {

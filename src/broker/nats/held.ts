@@ -23,6 +23,8 @@ export interface Held {
 const ACK = '+ACK'
 const NAK = '-NAK'
 const TERM = '+TERM'
+/** Whoever looks after the consumer may have changed while the word was on its way. */
+const SAY_AGAIN_MS = 1_000
 /** How much of its time an item may be held. The rest covers the way here and back. */
 const USABLE_SHARE = 0.95
 
@@ -43,7 +45,8 @@ export function hold(
   /** Says so until the server confirms it or the time is up: then the item may come again, and that is all. (Q4) */
   async function say(word: string): Promise<void> {
     while (clock.monotonic() < until) {
-      const answer = await link.ask(reply, word, Math.max(1, until - clock.monotonic()))
+      const left = Math.max(1, until - clock.monotonic())
+      const answer = await link.ask(reply, word, left, { againMs: SAY_AGAIN_MS })
       if (isAnswered(answer) || answer.unanswered === 'stopped' || answer.unanswered === 'denied') return
       if (!(await link.whenUp(until))) return
     }

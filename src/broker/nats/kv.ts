@@ -8,7 +8,7 @@
  *      `create` builds on: a key's revision grows for ever. Without a time to live the marker stays, about 100 bytes a key.
  * (E2) Every write carries an id of its own, so that one whose answer was lost is sent again and found (`writes.ts`).
  * (E3) A refused write on a revision is looked at before it is called a conflict: newer servers also refuse while another
- *      write is merely under way.
+ *      write is merely under way, and what stands there may be this very write, whose answer was lost.
  */
 
 import { CallboardError, type JsonValue } from '../../core/index.ts'
@@ -74,12 +74,14 @@ function natsBucket(home: BucketHome): Bucket {
 
   /** Resolves with the new revision, or undefined when the key is not at `expect` (any more). (E3) */
   async function write(key: string, body: string, expect: KvRevision, headers?: Write['headers']) {
-    const common = { subject: root + key, body, expect, ...(headers ? { headers } : {}) }
+    const id = nonce(link)
+    const wanted: Write = { subject: root + key, body, id, expect, ...(headers ? { headers } : {}) }
     return writes.run(body.length, async () => {
       for (;;) {
-        const written = await writes.settle({ ...common, id: nonce(link) })
+        const written = await writes.settle(wanted)
         if (written.is === 'stored') return written.seq
         const there = await currentMessage(home, key, { certain: true })
+        if (there?.header(HEADER.messageId) === id) return there.seq
         if ((there?.seq ?? 0) !== expect) return undefined
       }
     })

@@ -14,7 +14,6 @@ import {
   credsAuthenticator,
   errors,
   type Msg,
-  type MsgHdrs,
   type NatsConnection,
   nkeyAuthenticator,
   type ServerInfo,
@@ -24,7 +23,7 @@ import type { BrokerStatus } from '../port.ts'
 import { connectFailure, lossFailure, unavailable } from './failures.ts'
 import { Inbox, type Sink } from './inbox.ts'
 import { type Receiver, Receivers } from './receivers.ts'
-import { type Answer, isAnswered, Requests } from './requests.ts'
+import { type Answer, type AskOptions, isAnswered, Requests } from './requests.ts'
 import type { NatsSettings } from './settings.ts'
 
 type Phase =
@@ -38,8 +37,11 @@ type Phase =
 export interface CallOptions {
   /** Part of `start` or of the check after a reconnect: does not wait until the check has passed. */
   readonly early?: boolean
+  /** When to put the question again (`requests.ts`). Milliseconds, default 250. */
+  readonly againMs?: number
 }
 
+const ASK_AGAIN_MS = 250
 const RECONNECT_EVERY_MS = 500
 const PING_EVERY_MS = 10_000
 const PINGS_UNANSWERED = 2
@@ -64,7 +66,7 @@ export class Link {
     this.settings = settings
     this.deps = deps
     this.callTimeoutMs = callTimeoutMs
-    this.#requests = new Requests(this.#inbox, deps.clock)
+    this.#requests = new Requests(this.#inbox, deps.clock, deps.random)
   }
 
   get status(): BrokerStatus {
@@ -109,31 +111,41 @@ export class Link {
     this.#say(this.#phase.is === 'up' ? 'connected' : 'disconnected')
   }
 
-  /** One question, one try. Says `disconnected` at once when there is no connection. */
-  ask(subject: string, payload: Uint8Array | string, timeoutMs: number, headers?: MsgHdrs): Promise<Answer> {
+  /** When what begins now has used up the caller's patience, `callTimeoutMs`, on the monotonic clock. */
+  get deadline(): number {
+    return this.deps.clock.monotonic() + this.callTimeoutMs
+  }
+
+  /** One question on one connection. Says `disconnected` at once when there is none. */
+  ask(
+    subject: string,
+    payload: Uint8Array | string,
+    timeoutMs: number,
+    options?: AskOptions,
+  ): Promise<Answer> {
     const phase = this.#phase
     if (phase.is === 'up' || phase.is === 'checking')
-      return this.#requests.ask(phase.nc, subject, payload, timeoutMs, headers)
+      return this.#requests.ask(phase.nc, subject, payload, timeoutMs, options)
     return Promise.resolve({ unanswered: phase.is === 'closed' ? 'stopped' : 'disconnected' })
   }
 
   /**
-   * A question that may be asked twice: waits for the connection, and asks again when it broke.
+   * A question that may be asked twice: waits for the connection, and asks again when it broke or nobody answers.
    *
-   * @throws CB_E_BROKER_UNAVAILABLE after `callTimeoutMs`, CB_E_BROKER_AUTH, CB_E_STOPPED
+   * @throws CB_E_BROKER_UNAVAILABLE at `until` (monotonic), CB_E_BROKER_AUTH, CB_E_STOPPED
    */
   async call(
     subject: string,
     payload: string,
     what: string,
-    { early = false }: CallOptions = {},
+    until: number,
+    { early = false, againMs = ASK_AGAIN_MS }: CallOptions = {},
   ): Promise<Msg> {
     const { clock } = this.deps
-    const until = clock.monotonic() + this.callTimeoutMs
     for (;;) {
       if (!early && !(await this.whenUp(until))) throw this.#absence(what)
       const left = until - clock.monotonic()
-      const answer = await this.ask(subject, payload, Math.max(1, left))
+      const answer = await this.ask(subject, payload, Math.max(1, left), { againMs })
       if (isAnswered(answer)) return answer
       if (answer.unanswered !== 'disconnected' || early || left <= 0)
         throw lossFailure(answer.unanswered, what)
@@ -158,7 +170,7 @@ export class Link {
 
   /** The connection, for the bus's own subscriptions. @throws CB_E_BROKER_UNAVAILABLE, CB_E_STOPPED */
   async connection(what: string): Promise<NatsConnection> {
-    const up = await this.whenUp(this.deps.clock.monotonic() + this.callTimeoutMs)
+    const up = await this.whenUp(this.deadline)
     if (!up || this.#phase.is !== 'up') throw this.#absence(what)
     return this.#phase.nc
   }

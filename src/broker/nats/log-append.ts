@@ -15,9 +15,10 @@ import { checkRecords, checkToken } from '../checks.ts'
 import type { AppendOptions, AppendOutcome, Cursor, Rev } from '../port.ts'
 import { cursorOf, positionIn } from './cursors.ts'
 import { encodeEntry, marksAfter, SPANS, type Tip } from './entries.ts'
-import { lossFailure, nobodyAnswers, unavailable } from './failures.ts'
+import { unavailable } from './failures.ts'
 import type { LogHome } from './log-home.ts'
 import { entryAt, type Found, lastEntry } from './log-read.ts'
+import { unsettled } from './writes.ts'
 
 interface Draft {
   readonly subject: string
@@ -121,9 +122,8 @@ async function attempt(home: LogHome, draft: Draft, until: number): Promise<Appe
       home.tips.drop(draft.subject)
       return judge(home, draft)
     case 'lost':
-      throw written.why === 'nobody'
-        ? nobodyAnswers(`to append to ${draft.subject}`)
-        : lossFailure(written.why, `to append to ${draft.subject}`)
+    case 'not now':
+      throw unsettled(written, `to append to ${draft.subject}`)
   }
 }
 

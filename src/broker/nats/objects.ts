@@ -143,8 +143,12 @@ async function publishMeta(home: ObjectsHome, meta: Meta): Promise<Stored | unde
   const subject = metaSubject(home, meta.name)
   const body = JSON.stringify(meta)
   return writes.run(body.length, async () => {
+    let replaced: Stored | undefined
     for (let round = 0; ; round++) {
       const before = await api.lastMessageOfLeader(names.objectsStream, subject)
+      // An earlier round was refused and landed all the same: it must not be taken for what we replace.
+      if (before?.text === body) return replaced
+      replaced = before
       const id = `${meta.nuid}/meta/${round}`
       const written = await writes.settle({ subject, body, id, expect: before?.seq ?? 0 })
       if (written.is === 'stored') return before

@@ -142,7 +142,7 @@ async function make(api: Api, wish: StreamWish, options?: CallOptions): Promise<
     try {
       await createWithRoom(api, wish, quota, options)
     } catch (error) {
-      if (isApiError(error, API.storageExceeded) && quota !== quotas.at(-1)) continue
+      if (isLackOfRoom(error) && quota !== quotas.at(-1)) continue
       // Somebody else made it between our look and now, with another quota.
       if (!(await isMadeByAnother(api, error, name, options))) throw creationFailure(error, name, quota)
     }
@@ -240,8 +240,12 @@ function isApiError(error: unknown, code: number): boolean {
   return error instanceof JetStreamError && error.apiCode === code
 }
 
+function isLackOfRoom(error: unknown): boolean {
+  return error instanceof JetStreamError && error.lacksRoom
+}
+
 function creationFailure(error: unknown, name: string, quota: number): unknown {
-  if (isApiError(error, API.storageExceeded))
+  if (isLackOfRoom(error))
     return new CallboardError(
       'CB_E_STORE_FULL',
       `The NATS server has no room to set ${quota / MIB} MiB aside for the stream ${name}. Raise its max_file_store or the account's limit, or give smaller quotas (log_bytes, work_bytes, objects_bytes, kv_bytes) in the broker URL.`,

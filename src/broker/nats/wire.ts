@@ -97,7 +97,9 @@ export interface PullRequest {
 
 /** Error codes of JetStream that mean something to this driver. */
 export const API = {
+  noSuitablePeers: 10005,
   notAvailable: 10008,
+  notLeader: 10009,
   consumerNotFound: 10014,
   insufficientResources: 10023,
   notEnabledForAccount: 10039,
@@ -112,10 +114,16 @@ export const API = {
   wrongLastSequence: 10071,
   notEnabled: 10076,
   storeFailed: 10077,
+  streamOffline: 10118,
+  consumerOffline: 10119,
   /** 2.11: another message with this id is on its way. */
   duplicateInFlight: 10158,
+  /** 2.12: an earlier message on this subject is not applied yet. */
+  lastSequenceNotReady: 10163,
   /** 2.11: another message on this subject is on its way. */
   wrongLastSequenceInFlight: 10164,
+  /** 2.12. */
+  tooManyRequests: 10167,
   resourceLimits: 10002,
 } as const
 

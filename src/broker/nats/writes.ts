@@ -5,23 +5,31 @@
  * (W1) At most `IN_FLIGHT` writes are under way on a connection; a bounded number waits, in order, with a bounded number
  *      of bytes; more is CB_E_BUSY.
  * (W2) A message id names one write for ever. Servers look for it before anything else, so a write whose answer was
- *      lost can be sent again: if the first one landed, the answer is its sequence and `duplicate`.
+ *      lost can be sent again: if the first one landed, the answer is its sequence and `duplicate`. Newer servers refuse
+ *      an id that is on its way still: that is "not now", and never "outdated", for it may be our own.
  * (W3) `idle` resolves when no write is under way any more: that is what stopping waits for.
  */
 
 import { type MsgHdrs, MsgHdrsImpl } from '@nats-io/transport-node'
-import { CallboardError, sleep } from '../../core/index.ts'
+import { assertNever, CallboardError, sleep } from '../../core/index.ts'
 import { lossFailure, nobodyAnswers, unavailable } from './failures.ts'
 import { isNobody, type Loss } from './inbox.ts'
 import type { Link } from './link.ts'
+import { isPassing, Pauses } from './refusals.ts'
 import { isAnswered } from './requests.ts'
 import { API, type ApiError, HEADER, type PubAck } from './wire.ts'
 
-export type Written =
+export type Settled =
   | { readonly is: 'stored'; readonly seq: number; readonly duplicate: boolean }
   /** The expected sequence is not that of the newest message, or another write on the subject is under way. */
   | { readonly is: 'outdated' }
+
+/** It may have been stored all the same. */
+export type Unsettled =
   | { readonly is: 'lost'; readonly why: Loss | 'nobody' }
+  | { readonly is: 'not now'; readonly reason: string }
+
+export type Written = Settled | Unsettled
 
 export interface Write {
   readonly subject: string
@@ -36,7 +44,8 @@ export interface Write {
 const IN_FLIGHT = 256
 const MOST_WAITING = 16_384
 const MOST_WAITING_BYTES = 256 * 1024 ** 2
-const PAUSE_MS = 50
+/** When a write that nobody answers is sent again. Later than a question: it has its payload with it. */
+const SEND_AGAIN_MS = 1_000
 
 export class Writes {
   readonly #link: Link
@@ -73,9 +82,10 @@ export class Writes {
     over.abort()
   }
 
-  /** One try. @throws CB_E_STORE_FULL, CB_E_PAYLOAD_TOO_LARGE, CB_E_BROKER_AUTH */
+  /** One answer; (W2) lets it be sent again meanwhile. @throws CB_E_STORE_FULL, CB_E_PAYLOAD_TOO_LARGE, CB_E_BROKER_AUTH */
   async send(write: Write, timeoutMs: number): Promise<Written> {
-    const answer = await this.#link.ask(write.subject, write.body, timeoutMs, headersOf(write))
+    const options = { headers: headersOf(write), againMs: SEND_AGAIN_MS }
+    const answer = await this.#link.ask(write.subject, write.body, timeoutMs, options)
     if (!isAnswered(answer)) {
       if (answer.unanswered === 'denied') throw lossFailure('denied', `to publish to ${write.subject}`)
       return { is: 'lost', why: answer.unanswered }
@@ -91,17 +101,17 @@ export class Writes {
    *
    * @throws CB_E_BROKER_UNAVAILABLE when there is none, and what `send` throws
    */
-  async settle(write: Write): Promise<Exclude<Written, { is: 'lost' }>> {
+  async settle(write: Write): Promise<Settled> {
     const { clock } = this.#link.deps
     const what = `to publish to ${write.subject}`
-    const until = clock.monotonic() + this.#link.callTimeoutMs
+    const until = this.#link.deadline
+    const pauses = new Pauses(this.#link.deps)
     for (;;) {
       if (!(await this.#link.whenUp(until))) throw unavailable(what, 'there is no connection')
       const written = await this.send(write, Math.max(1, until - clock.monotonic()))
-      if (written.is !== 'lost') return written
-      if (clock.monotonic() + PAUSE_MS >= until || written.why === 'stopped')
-        throw written.why === 'nobody' ? nobodyAnswers(what) : lossFailure(written.why, what)
-      await sleep(clock, PAUSE_MS)
+      if (written.is === 'stored' || written.is === 'outdated') return written
+      const isStopped = written.is === 'lost' && written.why === 'stopped'
+      if (isStopped || !(await pauses.wait(until))) throw unsettled(written, what)
     }
   }
 
@@ -144,7 +154,6 @@ function refusal(write: Write, error: ApiError): Written {
   switch (error.err_code) {
     case API.wrongLastSequence:
     case API.wrongLastSequenceInFlight:
-    case API.duplicateInFlight:
       return { is: 'outdated' }
     case API.storeFailed:
     case API.insufficientResources:
@@ -159,7 +168,22 @@ function refusal(write: Write, error: ApiError): Written {
         'CB_E_PAYLOAD_TOO_LARGE',
         `The NATS server refused a message to ${write.subject}: ${error.description}. Nothing was written.`,
       )
+    default: {
+      const reason = `refused: ${error.description} (${error.err_code})`
+      if (isPassing(error)) return { is: 'not now', reason }
+      throw unavailable(`to publish to ${write.subject}`, reason)
+    }
+  }
+}
+
+/** `what` is a phrase such as "to publish to cb.1.q.work". */
+export function unsettled(written: Unsettled, what: string): CallboardError {
+  switch (written.is) {
+    case 'lost':
+      return written.why === 'nobody' ? nobodyAnswers(what) : lossFailure(written.why, what)
+    case 'not now':
+      return unavailable(what, written.reason)
     default:
-      throw unavailable(`to publish to ${write.subject}`, `refused: ${error.description} (${error.err_code})`)
+      return assertNever(written)
   }
 }
