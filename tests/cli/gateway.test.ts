@@ -1,15 +1,29 @@
-/** Commands against a real gateway with a real worker: `callboard dev` over an embedded broker, as one process beside. */
+/**
+ * Commands against a real gateway with a real worker: `callboard dev` over an embedded broker, as one process beside. The
+ * commands themselves are in this process, where a program of their own is not what is tested: each takes half a second to load.
+ */
 
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Environment } from '../../src/core/index.ts'
 import { FIXTURES, type Home, makeHome, type Running, type Said } from './support/callboard.ts'
+import { say } from './support/in-process.ts'
 
 let home: Home
 let dev: Running
 let url = ''
+/** A command against that gateway, as a program of its own. */
+let program: (...args: readonly string[]) => Promise<Said>
+
 /** A command against that gateway. */
-let callboard: (...args: readonly string[]) => Promise<Said>
+const callboard = (...args: readonly string[]): Promise<Said> => callboardWith({}, ...args)
+
+const callboardWith = (environment: Environment, ...args: readonly string[]): Promise<Said> =>
+  say(args, {
+    folder: home.folder,
+    environment: { CALLBOARD_HOME: join(home.folder, 'home'), CALLBOARD_URL: url, ...environment },
+  })
 
 beforeAll(async () => {
   home = await makeHome()
@@ -20,7 +34,7 @@ beforeAll(async () => {
   dev = home.start('dev', 'flows.ts', '--port', '0')
   const [, found = ''] = await dev.says(/^Listening on (\S+)/m)
   url = found
-  callboard = home.with({ env: { CALLBOARD_URL: url } }).run
+  program = home.with({ env: { CALLBOARD_URL: url } }).run
 }, 120_000)
 afterAll(() => home[Symbol.asyncDispose](), 60_000)
 
@@ -70,7 +84,7 @@ describe('callboard dev', PATIENT, () => {
 
 describe('a run of a deployment', PATIENT, () => {
   test('is watched line by line in a pipe, to its result and exit code 0', async () => {
-    const { code, out } = await callboard('deployment', 'run', 'sums/dev', '-p', 'numbers=[4,5]', '--watch')
+    const { code, out } = await program('deployment', 'run', 'sums/dev', '-p', 'numbers=[4,5]', '--watch')
     expect(out).toMatch(
       /STATE \S+ Running[\s\S]*double-0 Completed[\s\S]*INFO .*doubled 8, 10[\s\S]*result: 18/,
     )
@@ -169,9 +183,7 @@ describe('what is defined', PATIENT, () => {
 
   test('blocks are made once, again only when that is meant, and their secrets are never said', async () => {
     const create = (...args: readonly string[]) =>
-      home
-        .with({ env: { CALLBOARD_URL: url, SLACK_TOKEN: 'xoxb-1' } })
-        .run('block', 'create', 'slack/alerts', ...args)
+      callboardWith({ SLACK_TOKEN: 'xoxb-1' }, 'block', 'create', 'slack/alerts', ...args)
     const made = await create(
       '--set',
       'retries=3',
