@@ -1,6 +1,13 @@
 /** Errors as they stand in the log, and as they are thrown again. What a replay throws is what the first run threw. */
 
-import { decodeJson, encodeToJson, isCallboardError, type JsonValue, messageOf } from '../core/index.ts'
+import {
+  decodeJson,
+  encodeToJson,
+  isCallboardError,
+  type JsonValue,
+  messageOf,
+  userStack,
+} from '../core/index.ts'
 import type { Failure } from './events.ts'
 import { fitsWithin } from './values.ts'
 
@@ -18,7 +25,7 @@ export function failureOf(thrown: unknown): Failure {
   return {
     name: String(thrown.name),
     message,
-    ...(typeof thrown.stack === 'string' ? { stack: cut(thrown.stack, LONGEST_STACK) } : {}),
+    ...(typeof thrown.stack === 'string' ? { stack: cut(userStack(thrown.stack), LONGEST_STACK) } : {}),
     ...(isCallboardError(thrown) ? { code: thrown.code } : {}),
     ...whole,
   }

@@ -100,9 +100,12 @@ describe('a run of a deployment', PATIENT, () => {
     expect(shown.out).toMatch(/\nnumber +doubled\n +1 +2\n +2 +4\n +3 +6\n$/)
   })
 
-  test('that failed and was waited for ends with 1', async () => {
-    const { code, out } = await callboard('deployment', 'run', 'failing/dev', '--watch')
-    expect([code, out]).toEqual([1, expect.stringContaining('no luck today')])
+  test("that failed and was waited for ends with 1, and shows where in the user's code", async () => {
+    const args = ['deployment', 'run', 'failing/dev', '--name', 'unlucky', '--watch']
+    const { code, out } = await callboard(...args)
+    const trace = /\nError: no luck today\n +at \S+flows\.ts:\d+:\d+\n$/
+    expect([code, out]).toEqual([1, expect.stringMatching(trace)])
+    expect((await callboard('flow-run', 'inspect', 'unlucky')).out).toMatch(trace)
   })
 
   test('of a name that is none says so', async () => {

@@ -4,7 +4,7 @@ import { Command } from '@commander-js/extra-typings'
 import type { FlowRun } from '../../client/index.ts'
 import type { Context } from '../context.ts'
 import { confirmed, count, runMeant } from '../input/index.ts'
-import { type Column, colourOf, fromNow, oneLine, shortId, spanText } from '../output/index.ts'
+import { type Column, colourOf, fromNow, oneLine, shortId, spanText, traceText } from '../output/index.ts'
 import { logsCommand } from './flow-run-logs.ts'
 import { signalCommands } from './flow-run-signals.ts'
 import { filtered, filterOf } from './run-filter.ts'
@@ -101,6 +101,7 @@ function inspectCommand(context: Context) {
         tasks: tasksText(run.taskRuns) || undefined,
         takes: run.legalSignals.join(', ') || undefined,
       })
+      out.below(traceText(state))
     })
 }
 

@@ -4,7 +4,7 @@ import { Command } from '@commander-js/extra-typings'
 import type { TaskRun } from '../../client/index.ts'
 import type { Context } from '../context.ts'
 import { count, runMeant, several } from '../input/index.ts'
-import { type Column, colourOf, fromNow, lineText, oneLine, spanText } from '../output/index.ts'
+import { type Column, colourOf, fromNow, lineText, oneLine, spanText, traceText } from '../output/index.ts'
 
 export function taskRunGroup(context: Context) {
   return new Command('task-run')
@@ -71,6 +71,7 @@ function inspectCommand(context: Context) {
         ran: spanText(taskRun.totalRunMs),
         attempts: String(taskRun.runCount),
       })
+      out.below(traceText(state))
     })
 }
 

@@ -15,6 +15,13 @@ export function spanText(ms: number): string {
   return `${Math.floor(ms / DAY)}d ${Math.floor((ms % DAY) / HOUR)}h`
 }
 
+/** Where the error of a failed state was thrown, from its own words on; undefined when it does not say. */
+export function traceText({ details }: Pick<StateView, 'details'>): string | undefined {
+  const { error } = details
+  const stack = typeof error === 'object' && error !== null && 'stack' in error ? error.stack : undefined
+  return typeof stack === 'string' ? stack : undefined
+}
+
 /** `3m ago`, `in 2h`, `now` */
 export function fromNow(time: string | undefined, now: number): string {
   if (time === undefined) return ''

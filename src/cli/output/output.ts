@@ -99,6 +99,11 @@ export class Output {
     for (const [name, value] of known) this.line(`${this.colour('dim', name.padEnd(width))}  ${value}`)
   }
 
+  /** A text after the facts, when there is one. */
+  below(text: string | undefined): void {
+    if (text !== undefined) this.line(`\n${text}`)
+  }
+
   /** Says what is being done when it takes a while; the line goes when it is over. */
   async during<T>(doing: string, work: Promise<T>): Promise<T> {
     if (this.stderr.isTTY !== true) return work

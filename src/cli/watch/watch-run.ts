@@ -11,6 +11,7 @@ import {
   oneLine,
   shortId,
   spanText,
+  traceText,
 } from '../output/index.ts'
 import { drawRun } from './tree.ts'
 
@@ -110,7 +111,8 @@ function conclude(out: Output, { artifacts, run }: RunFold): boolean {
   out.line()
   out.line(`${run.name} ${out.colour(colourOf(state), state.name)} after ${spanText(run.totalRunMs)}`)
   if (state.type === 'COMPLETED' && state.data !== undefined) out.line(`result: ${oneLine(state.data)}`)
-  if (state.type !== 'COMPLETED' && state.message !== undefined) out.line(state.message)
+  const why = traceText(state) ?? state.message
+  if (state.type !== 'COMPLETED' && why !== undefined) out.line(why)
   if (artifacts.length > 0) out.line(`artifacts: callboard artifact ls --run ${shortId(run.id)}`)
   return state.type === 'COMPLETED'
 }
