@@ -157,6 +157,8 @@ export const ReplyError = Type.Object(
     errors: Type.Optional(Type.Array(Fault)),
     legalSignals: Type.Optional(Type.Array(Type.String())),
     retryAfterMs: Type.Optional(Milliseconds),
+    /** The same frame may be answered otherwise in a moment, without anybody changing anything. */
+    retryable: Type.Optional(Type.Literal(true)),
   },
   strict,
 )

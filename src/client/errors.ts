@@ -13,6 +13,8 @@ export interface GatewayFacts {
   readonly errors?: readonly Fault[] | undefined
   readonly legalSignals?: readonly string[] | undefined
   readonly retryAfterMs?: number | undefined
+  /** The gateway says so itself. Default: what `code` and `status` say. */
+  readonly retryable?: boolean | undefined
   readonly cause?: unknown
 }
 
@@ -26,20 +28,29 @@ export class GatewayError extends Error {
   /** When a run does not take a signal: those it takes. */
   readonly legalSignals: readonly string[] | undefined
   readonly retryAfterMs: number | undefined
+  readonly #retryable: boolean | undefined
 
-  constructor(message: string, { code, status, errors, legalSignals, retryAfterMs, cause }: GatewayFacts) {
+  constructor(
+    message: string,
+    { code, status, errors, legalSignals, retryAfterMs, retryable, cause }: GatewayFacts,
+  ) {
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
     this.status = status
     this.errors = errors ?? []
     this.legalSignals = legalSignals
     this.retryAfterMs = retryAfterMs
+    this.#retryable = retryable
   }
 
   /** Whether the same call may succeed later without anybody changing anything. */
   get isRetryable(): boolean {
     return (
-      this.code === 'UNREACHABLE' || this.status === 423 || this.status === 429 || (this.status ?? 0) >= 500
+      this.#retryable === true ||
+      this.code === 'UNREACHABLE' ||
+      this.status === 423 ||
+      this.status === 429 ||
+      (this.status ?? 0) >= 500
     )
   }
 }

@@ -106,8 +106,8 @@ async function open(options: GatewayOptions): Promise<Listening> {
     await started(workers)
     const writes = new OwnWrites(feed)
     const commands = new Commands({ broker, deps, catalog, settings, model, writes })
-    const sources = { log: broker.log, feed, runs: directoryOf(model, feed), workers, eventsOf }
     const limits = { ...LIVE_LIMITS, ...options.live }
+    const sources = { log: broker.log, feed, runs: directoryOf(model, feed, limits), workers, eventsOf }
     const live = createLive(sources, limits, deps)
 
     const server = createServer({ deps, bodyLimit: settings.serverBodyLimit })

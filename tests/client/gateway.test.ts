@@ -2,10 +2,11 @@
 
 import { describe, expect, test } from 'vitest'
 import type { Program } from '../../src/actors/index.ts'
-import { createClient, type LiveItem, RunFold } from '../../src/client/index.ts'
+import { createClient, type GatewayError, type LiveItem, RunFold } from '../../src/client/index.ts'
 import { sleep, systemClock } from '../../src/core/index.ts'
-import { openStage } from '../gateway/live/support/stage.ts'
-import { startGateway } from '../gateway/support/gateway.ts'
+import { openStage, type Stage } from '../gateway/live/support/stage.ts'
+import { startGateway, type TestGatewayOptions } from '../gateway/support/gateway.ts'
+import { READ_AT_ONCE, readSlowly } from '../gateway/support/slow-reading.ts'
 import { type CutableProxy, startProxy } from '../support/proxy.ts'
 
 const TASKS = 2_000
@@ -129,6 +130,55 @@ describe('following a run through a gateway', { timeout: 60_000 }, () => {
     await using stage = await openStage()
     await using gateway = await startGateway({ broker: stage.broker })
     const client = createClient({ url: gateway.url })
+    await expect(client.flowRuns.watch('01nobody').next()).rejects.toMatchObject({ code: 'CB_E_RUN_MISSING' })
+    client.close()
+  })
+})
+
+describe('a gateway that is still reading the log', { timeout: 60_000 }, () => {
+  /** A run that the gateway comes to last, and a gateway that does not come to it before `readOn`. */
+  async function openEarly(stage: Stage, options: TestGatewayOptions = {}) {
+    for (let n = 0; n < READ_AT_ONCE; n++) await stage.create()
+    const run = await stage.create({ flow: 'late' })
+    const { slow, readOn } = readSlowly(stage.broker)
+    const gateway = await startGateway({ broker: slow, live: { pictureWithinMs: 1 }, ...options })
+    return { gateway, readOn, run }
+  }
+
+  test('has its followers wait until it has come to their run; none of them sees an error', async () => {
+    await using stage = await openStage()
+    const { gateway, readOn, run } = await openEarly(stage)
+    await using _ = gateway
+    const client = createClient({ url: gateway.url })
+    const waits: GatewayError[] = []
+    const second = Promise.withResolvers<void>()
+    const onWait = (why: GatewayError) => {
+      if (waits.push(why) === 2) second.resolve()
+    }
+    const items = client.flowRuns.watch(run, { onWait })
+    const first = items.next()
+    await second.promise
+    readOn()
+    expect((await first).value).toMatchObject({ kind: 'snapshot', snapshot: { run: { flow: 'late' } } })
+    await stage.signal(run, 'cancel')
+    const states: string[] = []
+    for await (const item of items) if (item.kind === 'state') states.push(item.data.state.name)
+    expect(states).toEqual(['Cancelled'])
+    expect(waits.map(({ code }) => code)).toEqual(waits.map(() => 'CB_E_BUSY'))
+    client.close()
+  })
+
+  test('does not refuse a key that is bound to a flow before it knows of which flow the run is', async () => {
+    await using stage = await openStage()
+    await using open = await startGateway({ broker: stage.broker })
+    const bound = { name: 'late', scopes: ['read' as const], only: { flow: 'late' } }
+    const { key } = await createClient({ url: open.url }).apiKeys.create(bound)
+    const { gateway, readOn, run } = await openEarly(stage, { access: 'keys' })
+    await using _ = gateway
+    const client = createClient({ url: gateway.url, token: key })
+    const items = client.flowRuns.watch(run, { after: 'start', onWait: readOn })
+    expect((await items.next()).value).toMatchObject({ kind: 'snapshot' })
+    expect((await items.next()).value).toMatchObject({ kind: 'state', data: { created: { flow: 'late' } } })
     await expect(client.flowRuns.watch('01nobody').next()).rejects.toMatchObject({ code: 'CB_E_RUN_MISSING' })
     client.close()
   })

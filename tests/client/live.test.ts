@@ -1,7 +1,7 @@
 /** The live half of the client against a stand-in that a test can cut, on a virtual clock. */
 
 import { describe, expect, test } from 'vitest'
-import { createClient, type GatewayClient, type LiveItem } from '../../src/client/index.ts'
+import { createClient, type GatewayClient, type GatewayError, type LiveItem } from '../../src/client/index.ts'
 import { RUN, type StandIn, standIn } from './support/stand-in.ts'
 
 const clientOf = (gateway: StandIn, token?: string): GatewayClient =>
@@ -90,6 +90,57 @@ describe('watching a run', () => {
     expect(reader.waiting).toBeLessThan(6_000)
     expect(ops(gateway)).toContain('unsubscribe')
     expect(messages(await gateway.clock.drive(all(reader)))).toEqual(lines)
+  })
+})
+
+describe('a subscription that the gateway cannot begin yet', () => {
+  test('is asked for again after longer and longer waits until it begins, and its reader sees none of that', async () => {
+    const gateway = standIn()
+    gateway.early = 5
+    const waits: number[] = []
+    const onWait = (why: GatewayError, ms: number) => {
+      expect([why.code, why.isRetryable]).toEqual(['CB_E_BUSY', true])
+      waits.push(ms)
+    }
+    const watched = all(clientOf(gateway).flowRuns.watch(RUN, { after: 'start', onWait }))
+    gateway.line('one')
+    gateway.finish()
+    const before = gateway.clock.monotonic()
+    const items = await gateway.clock.drive(watched)
+    expect(items.map(({ kind }) => kind)).toEqual(['snapshot', 'log'])
+    expect(ops(gateway)).toEqual(Array.from({ length: 6 }, () => 'subscribe'))
+    for (const [n, ms] of waits.entries()) expect(ms).toBeGreaterThanOrEqual(125 * 2 ** n)
+    expect(waits).toHaveLength(5)
+    expect(gateway.clock.monotonic() - before).toBeGreaterThanOrEqual(waits.reduce((sum, ms) => sum + ms, 0))
+    expect(gateway.clock.armed).toBe(0)
+  })
+
+  test('is asked for once on a new connection, whatever was to come on the one before', async () => {
+    const gateway = standIn()
+    gateway.early = 1
+    const watched = all(clientOf(gateway).flowRuns.watch(RUN, { after: 'start' }))
+    await gateway.clock.advance(0)
+    gateway.now.end(1012)
+    await gateway.clock.advance(0)
+    await gateway.clock.advance(60_000)
+    expect(ops(gateway).filter((op) => op === 'subscribe')).toEqual(['subscribe'])
+    gateway.finish()
+    await gateway.clock.drive(watched)
+  })
+
+  test('is not asked for any more once it is left', async () => {
+    const gateway = standIn()
+    gateway.early = Number.POSITIVE_INFINITY
+    const reader = clientOf(gateway).flowRuns.watch(RUN)
+    const watched = all(reader)
+    await gateway.clock.advance(3_000)
+    const asked = ops(gateway).length
+    expect(asked).toBeGreaterThan(2)
+    await reader.return()
+    expect(await gateway.clock.drive(watched)).toEqual([])
+    await gateway.clock.runUntilIdle()
+    expect(ops(gateway)).toHaveLength(asked)
+    expect(gateway.clock.armed).toBe(0)
   })
 })
 

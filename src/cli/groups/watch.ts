@@ -3,8 +3,8 @@
 import { Command } from '@commander-js/extra-typings'
 import type { Context } from '../context.ts'
 import { CommandFailure } from '../exits.ts'
-import { runMeant } from '../input/index.ts'
-import { watchRun } from '../watch/index.ts'
+import { isWholeId, runMeant } from '../input/index.ts'
+import { sayOnce, untilCaughtUp, watchRun } from '../watch/index.ts'
 
 export function watchCommand(context: Context) {
   return new Command('watch')
@@ -16,9 +16,11 @@ export function watchCommand(context: Context) {
     .option('--json', 'one JSON object a line, as the gateway gives them')
     .action(async (text, { plain, json }) => {
       const client = await context.client()
+      if (!isWholeId(text)) await untilCaughtUp(context, client)
       const run = await runMeant(client, text, context.deps.clock.now())
       if (json === true) {
-        for await (const item of client.flowRuns.watch(run, { after: 'start' }))
+        const onWait = sayOnce(context.out)
+        for await (const item of client.flowRuns.watch(run, { after: 'start', onWait }))
           context.out.line(JSON.stringify(item))
         const { state } = await client.flowRuns.get(run)
         if (state.type !== 'COMPLETED') throw new CommandFailure('')

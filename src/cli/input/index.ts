@@ -1,7 +1,7 @@
 /** What is written on a command line, as values. */
 
 export { confirmed } from './confirm.ts'
-export { runMeant } from './run-ref.ts'
+export { isWholeId, runMeant } from './run-ref.ts'
 export {
   amount,
   count,

@@ -9,17 +9,23 @@ const PART_OF_ID = /^[0-9a-v]{4,27}$/
 /** Among so many of the newest runs a shortened id is looked for. */
 const LOOKED_AT = 2_000
 
+export function isWholeId(text: string): boolean {
+  return WHOLE_ID.test(text)
+}
+
 /** @throws CommandFailure when there is none, or more than one */
 export async function runMeant(client: GatewayClient, text: string, now: number): Promise<string> {
-  if (WHOLE_ID.test(text)) return text
+  if (isWholeId(text)) return text
   const named = await client.flowRuns.list({ name: text, limit: 200 })
   const byName = named.items.filter(({ name }) => name.toLowerCase() === text.toLowerCase())
   const found = byName.length > 0 ? byName : await withIdLike(client, text.toLowerCase())
   const [only, ...others] = found
-  if (only === undefined)
+  if (only === undefined) {
+    const { caughtUp } = await client.ready()
     throw new CommandFailure(
-      `No run is called '${text}', and no id begins or ends so. List them: callboard flow-run ls`,
+      `No run is called '${text}', and no id begins or ends so. ${caughtUp ? 'List them: callboard flow-run ls' : 'The gateway is still reading the log, so it may come to know it: try again in a moment, or give the whole id.'}`,
     )
+  }
   if (others.length === 0) return only.id
   const lines = found
     .slice(0, 10)

@@ -1,4 +1,4 @@
 /** Watching a run: its picture, and the loop that keeps it up to date. */
 
 export { watchHere } from './watch-here.ts'
-export { watchRun } from './watch-run.ts'
+export { sayOnce, untilCaughtUp, watchRun } from './watch-run.ts'

@@ -1,6 +1,7 @@
 /** Watches a run until it ends: drawn over itself on a terminal, line after line in a pipe. */
 
 import { type GatewayClient, isOver, type LiveItem, RunFold } from '../../client/index.ts'
+import { sleep } from '../../core/index.ts'
 import type { Context } from '../context.ts'
 import {
   artifactSummary,
@@ -17,6 +18,7 @@ import { drawRun } from './tree.ts'
 
 const REDRAW_MS = 120
 const KEPT_LINES = 50
+const ASK_AGAIN_MS = 250
 
 /** `false` when it did not complete. */
 export async function watchRun(
@@ -26,10 +28,27 @@ export async function watchRun(
   { plain = false }: { readonly plain?: boolean } = {},
 ): Promise<boolean> {
   const fold = new RunFold({ lines: KEPT_LINES })
-  const items = client.flowRuns.watch(run, { after: 'start' })
+  const items = client.flowRuns.watch(run, { after: 'start', onWait: sayOnce(context.out) })
   if (context.out.isTerminal && !plain) await draw(context, fold, items)
   else for await (const item of items) tell(context.out, fold, item)
   return conclude(context.out, fold)
+}
+
+/** That the gateway cannot begin yet. */
+export function sayOnce(out: Output): (why: Error) => void {
+  let isSaid = false
+  return ({ message }) => {
+    if (!isSaid) out.note(`Waiting for the gateway: ${message}`)
+    isSaid = true
+  }
+}
+
+/** A run is looked for by its name among those that the gateway has read. */
+export async function untilCaughtUp({ deps, out }: Context, client: GatewayClient): Promise<void> {
+  for (let asked = 0; !(await client.ready()).caughtUp; asked++) {
+    if (asked === 0) out.note('Waiting for the gateway: it is still reading the log.')
+    await sleep(deps.clock, ASK_AGAIN_MS)
+  }
 }
 
 async function draw({ out, deps }: Context, fold: RunFold, items: AsyncIterable<LiveItem>): Promise<void> {

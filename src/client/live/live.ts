@@ -6,7 +6,8 @@
  *      What the gateway can no longer give it says as a gap, with what holds now.
  * (V2) A request carries a key: it is asked again on the next connection when its answer was lost, and done once.
  * (V3) A reader that does not keep up lets its subscription rest, and takes it up again once it has read what waits.
- * (V4) The connection is there while a subscription or a request is, and no longer.
+ * (V4) A subscription that the gateway cannot begin yet is asked for again, until it begins or nobody reads it any more.
+ * (V5) The connection is there while a subscription or a request is, and no longer.
  */
 
 import type {
@@ -41,6 +42,8 @@ export class Live {
   /** Of this connection: by the id they were asked under, and by the number the gateway gave them. */
   readonly #asked = new Map<number, Subscription | Request>()
   readonly #running = new Map<number, Subscription>()
+  /** When they are asked for again (V4): what calls that off. */
+  readonly #putOff = new Map<Subscription, () => void>()
   #lastId = 0
   #isClosed = false
 
@@ -163,15 +166,28 @@ export class Live {
     const asker = this.#asked.get(reply.id)
     this.#asked.delete(reply.id)
     if (asker instanceof Subscription) {
-      if (reply.ok) return
-      asker.reader.fail(errorOf(reply))
-      this.#over(asker)
+      if (!reply.ok) this.#notBegun(asker, errorOf(reply))
     } else if (asker !== undefined) {
       if (reply.ok) asker.done(reply)
       else asker.failed(errorOf(reply))
       this.#requests.delete(asker)
       this.#releaseIfUnused()
     }
+  }
+
+  #notBegun(subscription: Subscription, error: GatewayError): void {
+    if (!this.#subscriptions.has(subscription)) return // It was left meanwhile.
+    if (!error.isRetryable) {
+      subscription.reader.fail(error)
+      this.#over(subscription)
+      return
+    }
+    const ms = subscription.putOff(error, this.#platform.random) // (V4)
+    const again = () => {
+      this.#putOff.delete(subscription)
+      this.#askFor(subscription)
+    }
+    this.#putOff.set(subscription, this.#platform.setTimer(ms, again))
   }
 
   #leave(subscription: Subscription): void {
@@ -190,10 +206,12 @@ export class Live {
 
   #over(subscription: Subscription): void {
     this.#subscriptions.delete(subscription)
+    this.#putOff.get(subscription)?.()
+    this.#putOff.delete(subscription)
     this.#releaseIfUnused()
   }
 
-  /** (V4) */
+  /** (V5) */
   #releaseIfUnused(): void {
     if (this.#subscriptions.size === 0 && this.#requests.size === 0) this.#link.release()
   }
@@ -201,6 +219,13 @@ export class Live {
   #forget(): void {
     this.#asked.clear()
     this.#running.clear()
+    this.#askNoMore()
+  }
+
+  /** The next connection asks for everything anyway. */
+  #askNoMore(): void {
+    for (const callOff of this.#putOff.values()) callOff()
+    this.#putOff.clear()
   }
 
   #failAll(error: GatewayError): void {
@@ -208,13 +233,14 @@ export class Live {
     for (const { failed } of this.#requests) failed(error)
     this.#subscriptions.clear()
     this.#requests.clear()
+    this.#askNoMore()
     this.#link.release()
   }
 }
 
 function errorOf({ error }: Extract<ReplyFrame, { ok: false }>): GatewayError {
-  const { code, message, errors, legalSignals, retryAfterMs } = error
-  return new GatewayError(message, { code, errors, legalSignals, retryAfterMs })
+  const { message, ...facts } = error
+  return new GatewayError(message, facts)
 }
 
 function closed(): GatewayError {

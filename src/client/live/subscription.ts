@@ -6,6 +6,7 @@
  * (S2) A snapshot is given once at the beginning, and with every gap; the one that comes with going on is what the reader
  *      has already, or what the events after it are about to say.
  * (S3) At most `REST_AT` items wait: then it rests until they are read.
+ * (S4) What the gateway cannot begin yet waits longer each time, until it has begun.
  */
 
 import type {
@@ -18,6 +19,8 @@ import type {
   SubscribeFrame,
   SubscribeTo,
 } from '../../api/index.ts'
+import type { GatewayError } from '../errors.ts'
+import { backoffMs } from './backoff.ts'
 import { Reader } from './reader.ts'
 
 export interface SubscribeOptions {
@@ -27,6 +30,11 @@ export interface SubscribeOptions {
   readonly after?: string
   /** Log lines as important as this, or more. Default: all. */
   readonly level?: LogLevel
+  /**
+   * Told when the gateway cannot begin yet, for instance because it is still reading the log, and is asked again by itself
+   * after `ms` milliseconds. Leaving the loop ends that.
+   */
+  readonly onWait?: (why: GatewayError, ms: number) => void
 }
 
 /** What holds at a cursor; everything after it follows. */
@@ -64,6 +72,8 @@ export class Subscription {
   readonly #listener: SubscriptionListener
   #cursor: string | undefined
   #isResting = false
+  /** So often the gateway could not begin, since it last did. */
+  #putOff = 0
 
   constructor(to: SubscribeTo, options: SubscribeOptions, listener: SubscriptionListener) {
     this.#to = to
@@ -90,7 +100,15 @@ export class Subscription {
     }
   }
 
+  /** How long to wait before it is asked for again. (S4) */
+  putOff(why: GatewayError, random: () => number): number {
+    const ms = Math.max(why.retryAfterMs ?? 0, backoffMs(this.#putOff++, random))
+    this.#options.onWait?.(why, ms)
+    return ms
+  }
+
   begun({ cursor, snapshot, hint }: SubscribedFrame): void {
+    this.#putOff = 0
     if (this.#cursor !== undefined) return // (S2)
     this.#give({ kind: 'snapshot', cursor, snapshot, ...(hint === undefined ? {} : { hint }) }, cursor)
   }

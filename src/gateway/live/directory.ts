@@ -3,17 +3,16 @@
 import type { RunSnapshot } from '../../api/index.ts'
 import type { Feed } from '../feed.ts'
 import type { ReadModel } from '../read-model/index.ts'
+import type { LiveLimits } from './limits.ts'
 import type { RunDirectory, RunPicture } from './sources.ts'
 
 /** Of a run with more task runs than this, a snapshot has the ones that were called last. */
 const MOST_TASKS = 10_000
 
-/** How long a snapshot may wait for the read model to come to where the log is. */
-const PATIENCE_MS = 5_000
-
 export function directoryOf(
   model: Pick<ReadModel, 'cursor' | 'hasState' | 'runs' | 'tasks'>,
   feed: Pick<Feed, 'reached' | 'status'>,
+  { pictureWithinMs }: Pick<LiveLimits, 'pictureWithinMs'>,
 ): RunDirectory {
   const pictureNow = (run: string): RunPicture | undefined => {
     const found = model.runs.get(run)
@@ -24,11 +23,14 @@ export function directoryOf(
     return { snapshot, rev: found.rev, cursor: model.cursor }
   }
   return {
+    get isCaughtUp() {
+      return feed.status.is === 'live'
+    },
     facts: (run) => model.runs.identity(run),
     head: (run) => model.runs.head(run),
     hasState: (name) => feed.status.is !== 'live' || model.hasState(name),
     async picture(run, atLeast) {
-      return (await feed.reached(run, atLeast, PATIENCE_MS)) ? pictureNow(run) : undefined
+      return (await feed.reached(run, atLeast, pictureWithinMs)) ? pictureNow(run) : undefined
     },
   }
 }

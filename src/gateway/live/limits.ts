@@ -10,6 +10,8 @@ export interface LiveLimits {
   readonly slowAfterMs: number
   /** A subscription that fell behind may be behind for this long before it skips to what holds now. */
   readonly behindForMs: number
+  /** A subscription that begins with what holds now waits for the read model to come to where the log is for so long. */
+  readonly pictureWithinMs: number
   /** Subscriptions of one socket. */
   readonly subscriptions: number
   /** Frames a client may send: so many at once, and so many a second in the long run. */
@@ -29,6 +31,7 @@ export const LIVE_LIMITS: LiveLimits = {
   highWaterBytes: 256 * 1024,
   slowAfterMs: 1_000,
   behindForMs: 5_000,
+  pictureWithinMs: 5_000,
   subscriptions: 100,
   burst: 200,
   framesPerSecond: 50,

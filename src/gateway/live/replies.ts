@@ -1,7 +1,7 @@
 /** Answers to frames, the good and the bad. */
 
 import type { ReplyError, ReplyFrame, SignalAnswer } from '../../api/index.ts'
-import { isCallboardError } from '../../core/index.ts'
+import { ERRORS, isCallboardError } from '../../core/index.ts'
 import { problemOf } from '../http/index.ts'
 
 /** What became of a signal. */
@@ -22,6 +22,7 @@ export function replyTo(id: number, answer: SignalAnswer): ReplyFrame {
       ...(errors === undefined ? {} : { errors }),
       ...(legalSignals === undefined ? {} : { legalSignals }),
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...(outcome === 'wait' ? { retryable: true } : {}),
     },
   }
 }
@@ -36,5 +37,6 @@ export function replyError(error: unknown): ReplyError {
     message,
     ...(errors === undefined ? {} : { errors }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(ERRORS[error.code].kind === 'retryable' ? { retryable: true } : {}),
   }
 }

@@ -31,6 +31,8 @@ export interface RunPicture {
 export interface RunDirectory {
   /** Undefined when it knows of no such run. */
   facts(run: string): RunFacts | undefined
+  /** Everything that was in the log when it began to read is known. */
+  readonly isCaughtUp: boolean
   /** The state it knows of, and the revision it is of. */
   head(run: string): { readonly rev: Rev; readonly state: StateName } | undefined
   /** Whether a run or a task run is in a state of this name; `true` while that cannot be known yet. */

@@ -1,8 +1,16 @@
 /** From what a client asks to follow to the subscription that does it, if the client may. */
 
 import type { LiveKind, SubscribeFrame, SubscribeTo } from '../../api/index.ts'
-import type { Deps } from '../../core/index.ts'
-import { demand, demandRun, demandUnbound, mayTouch, type Principal, viewOf } from '../access/index.ts'
+import { CallboardError, type Deps } from '../../core/index.ts'
+import {
+  demand,
+  demandRun,
+  demandUnbound,
+  isUnbound,
+  mayTouch,
+  type Principal,
+  viewOf,
+} from '../access/index.ts'
 import { demandStates, hintOf } from '../asked-states.ts'
 import type { Hub } from './hub.ts'
 import type { LiveLimits } from './limits.ts'
@@ -33,7 +41,7 @@ export interface SubscribeOptions {
 
 type Asked = Pick<SubscribeFrame, 'to' | 'kinds' | 'after' | 'level'>
 
-/** @throws CB_E_FORBIDDEN, CB_E_REQUEST_INVALID, CB_E_RUN_MISSING */
+/** @throws CB_E_BUSY, CB_E_FORBIDDEN, CB_E_REQUEST_INVALID, CB_E_RUN_MISSING */
 export function openSubscription(asked: Asked, principal: Principal, options: SubscribeOptions): Opening {
   demand(principal, 'read')
   const { sources } = options
@@ -41,7 +49,10 @@ export function openSubscription(asked: Asked, principal: Principal, options: Su
   const { to, after = 'tail' } = asked
   const may = (run: RunFacts) => mayTouch(principal, run)
   if ('run' in to) {
-    demandRun(principal, to.run, sources.runs.facts(to.run))
+    const facts = sources.runs.facts(to.run)
+    const isEarly = facts === undefined && !sources.runs.isCaughtUp
+    if (isEarly && principal.is === 'key' && !isUnbound(principal)) throw early(to.run)
+    demandRun(principal, to.run, facts)
     const subscription = new RunSubscription(to.run, { ...options, clock, wants: wantsOf(asked) })
     return { subscription, opened: subscription.open(after) }
   }
@@ -58,6 +69,14 @@ export function openSubscription(asked: Asked, principal: Principal, options: Su
       : [eventSieve(to.events, may, viewOf(principal)), 'event' as const]
   const subscription = new SieveSubscription(sieve, { ...options, clock, wants: wantsOf(asked, [kind]) })
   return { subscription, opened: subscription.open(after) }
+}
+
+/** Whether a bound key may see a run hangs on what the run is. */
+function early(run: string): CallboardError {
+  return new CallboardError(
+    'CB_E_BUSY',
+    `This gateway is still reading the log and does not know run ${run} yet. Try again in a moment.`,
+  )
 }
 
 /** What a client that asks for this is told besides. */

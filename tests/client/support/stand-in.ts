@@ -42,6 +42,8 @@ export interface StandIn {
   answers: 'hello' | 'silence' | { readonly code: number }
   /** Said by the gateway to requests; undefined leaves them unanswered. */
   replies: ((frame: ClientFrame) => ServerFrame | undefined) | undefined
+  /** So many subscriptions are answered that it is too early for them, before one is begun. */
+  early: number
   /** Frames of a subscription after which the connection is cut, again and again. */
   cutAfter: number | undefined
 }
@@ -80,6 +82,7 @@ export function standIn(): StandIn {
     connections: [],
     answers: 'hello',
     replies: undefined,
+    early: 0,
     cutAfter: undefined,
     get now() {
       const newest = gateway.connections.at(-1)
@@ -173,6 +176,12 @@ export function standIn(): StandIn {
   }
 
   function begin(connection: Connection, { id, after = 'tail' }: SubscribeFrame): void {
+    if (gateway.early > 0) {
+      gateway.early--
+      const error = { code: 'CB_E_BUSY', message: 'It is still reading the log.', retryable: true } as const
+      connection.say({ op: 'reply', id, ok: false, error })
+      return
+    }
     const from = after === 'start' ? 0 : after === 'tail' ? lines.length : Number(after)
     connection.say({ op: 'subscribed', id, sub: id, cursor: String(from), snapshot: snapshot() })
     connection.subscribed = { sub: id, given: from }

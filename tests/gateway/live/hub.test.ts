@@ -47,6 +47,7 @@ function fed(typeOf: (rev: number) => 'FAILED' | 'RUNNING' = () => 'RUNNING') {
     },
     runs: {
       facts: () => facts,
+      isCaughtUp: true,
       head: () => undefined,
       hasState: () => false,
       picture: async () => undefined,

@@ -32,7 +32,7 @@ export interface TestGateway extends AsyncDisposable {
   get<T>(path: string, headers?: Readonly<Record<string, string>>): Promise<T>
 }
 
-export interface TestGatewayOptions extends Partial<Pick<GatewayOptions, 'access' | 'deps'>> {
+export interface TestGatewayOptions extends Partial<Pick<GatewayOptions, 'access' | 'deps' | 'live'>> {
   readonly broker?: Broker
   readonly settings?: SettingsInput
 }

@@ -54,7 +54,7 @@ export async function startGateway(input: GatewayInput): Promise<TestGateway> {
   const writes = new OwnWrites(feed)
   const commands = new Commands({ broker, deps, catalog, settings: DEFAULTS, model, writes })
   for (const part of [feed, workers, keeper]) await part.start()
-  const sources = { log: broker.log, feed, runs: directoryOf(model, feed), workers, eventsOf }
+  const sources = { log: broker.log, feed, runs: directoryOf(model, feed, limits), workers, eventsOf }
   const live = createLive(sources, limits, deps)
   await live.start()
   const server = createServer({ deps, bodyLimit: 1024 * 1024 })
