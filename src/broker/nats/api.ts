@@ -5,7 +5,9 @@
  * Invariants
  * (J1) Everything here may be asked twice with the effect of once, so silence and "not now" are asked again until
  *      `callTimeoutMs` is over: in a cluster both are said for seconds while a leader is elected.
- * (J2) Making a stream is asked again later than the rest. A server that has not yet made what was asked for first takes
+ * (J2) A stream is described or made before anything else is asked of it. When it is "not found" later, a server of the
+ *      cluster has merely not heard of it yet, or has it half made: that is "not now" too.
+ * (J3) Making a stream is asked again later than the rest. A server that has not yet made what was asked for first takes
  *      the second request for a new one, and dates the stream anew; that date is the log's identity.
  */
 
@@ -60,7 +62,7 @@ type Reading<T> =
   | { readonly is: 'answer'; readonly value: T }
   | { readonly is: 'not now'; readonly failure: CallboardError }
 
-/** (J2) */
+/** (J3) */
 const CREATE_AGAIN_MS = 1_000
 const NOTHING_TO_DELETE: ReadonlySet<number> = new Set([
   API.deleteFailed,
@@ -80,15 +82,18 @@ export class Api {
     const what = 'whether JetStream is on'
     await this.#ask('$JS.API.INFO', '', what, { early: true }, (message) => {
       if (isNobody(message)) throw jetStreamOff('nobody answers for it')
-      return readReply(message, what)
+      return readReply(replyIn(message), what)
     })
   }
 
   streamInfo(stream: string, options?: CallOptions): Promise<StreamInfo | undefined> {
-    return orMissing(
-      this.#call(`STREAM.INFO.${stream}`, '', `to describe the stream ${stream}`, options),
-      API.streamNotFound,
-    )
+    const what = `to describe the stream ${stream}`
+    return this.#find(`STREAM.INFO.${stream}`, '', what, [API.streamNotFound], options)
+  }
+
+  /** Of a stream that is there, for it was made just now. (J2) */
+  madeStreamInfo(stream: string, options?: CallOptions): Promise<StreamInfo> {
+    return this.#call(`STREAM.INFO.${stream}`, '', `to describe the stream ${stream}`, options)
   }
 
   /** Messages of a stream by subject, as far as there are any. */
@@ -125,12 +130,13 @@ export class Api {
 
   consumerInfo(stream: string, consumer: string): Promise<ConsumerInfo | undefined> {
     const what = `to describe the consumer ${consumer} of ${stream}`
-    return orMissing(this.#call(`CONSUMER.INFO.${stream}.${consumer}`, '', what), API.consumerNotFound)
+    return this.#find(`CONSUMER.INFO.${stream}.${consumer}`, '', what, [API.consumerNotFound])
   }
 
   async deleteConsumer(stream: string, consumer: string): Promise<void> {
     const what = `to delete the consumer ${consumer} of ${stream}`
-    await orMissing(this.#call(`CONSUMER.DELETE.${stream}.${consumer}`, '', what), API.consumerNotFound)
+    const gone = [API.consumerNotFound, API.streamNotFound]
+    await this.#find(`CONSUMER.DELETE.${stream}.${consumer}`, '', what, gone)
   }
 
   /** `false` when there is no such message (any more). Its bytes are not overwritten: that is slow and nobody asked. */
@@ -163,9 +169,11 @@ export class Api {
   /** The newest message of a subject, from the stream's leader: never older than what was acknowledged. */
   async lastMessageOfLeader(stream: string, subject: string): Promise<Stored | undefined> {
     const body = JSON.stringify({ last_by_subj: subject })
-    const found: StoredMessage | undefined = await orMissing(
-      this.#call(`STREAM.MSG.GET.${stream}`, body, `to read ${subject}`),
-      API.messageNotFound,
+    const found: StoredMessage | undefined = await this.#find(
+      `STREAM.MSG.GET.${stream}`,
+      body,
+      `to read ${subject}`,
+      [API.messageNotFound],
     )
     return found && storedOfApi(found)
   }
@@ -180,10 +188,29 @@ export class Api {
     })
   }
 
+  /** What there must be. */
   #call<T>(operation: string, body: string, what: string, options: CallOptions = {}): Promise<T> {
     return this.#ask(`$JS.API.${operation}`, body, what, options, (message) =>
-      isNobody(message) ? { is: 'not now', failure: nobodyAnswers(what) } : readReply<T>(message, what),
+      isNobody(message)
+        ? { is: 'not now', failure: nobodyAnswers(what) }
+        : readReply(replyIn<T>(message), what),
     )
+  }
+
+  /** What there may be: with one of the errors `missing` it is not there. */
+  #find<T>(
+    operation: string,
+    body: string,
+    what: string,
+    missing: readonly number[],
+    options: CallOptions = {},
+  ): Promise<T | undefined> {
+    return this.#ask<T | undefined>(`$JS.API.${operation}`, body, what, options, (message) => {
+      if (isNobody(message)) return { is: 'not now', failure: nobodyAnswers(what) }
+      const reply = replyIn<T>(message)
+      const isMissing = isFailure(reply) && missing.includes(reply.error.err_code)
+      return isMissing ? { is: 'answer', value: undefined } : readReply(reply, what)
+    })
   }
 
   /** (J1) @throws what `read` throws; its last "not now" when there is no time left */
@@ -204,12 +231,16 @@ export class Api {
   }
 }
 
-function readReply<T>(message: Msg, what: string): Reading<T> {
-  const reply: Reply<T> = JSON.parse(message.string())
+function replyIn<T>(message: Msg): Reply<T> {
+  return JSON.parse(message.string())
+}
+
+function readReply<T>(reply: Reply<T>, what: string): Reading<T> {
   if (!isFailure(reply)) return { is: 'answer', value: reply }
   const { err_code, description } = reply.error
   if (err_code === API.notEnabled || err_code === API.notEnabledForAccount) throw jetStreamOff(description)
-  if (!isPassing(reply.error)) throw new JetStreamError(what, reply.error)
+  // (J2)
+  if (!isPassing(reply.error) && err_code !== API.streamNotFound) throw new JetStreamError(what, reply.error)
   return { is: 'not now', failure: unavailable(what, `it answered "${description}" (${err_code})`) }
 }
 
@@ -222,15 +253,6 @@ function jetStreamOff(reason: string): CallboardError {
 
 function isFailure<T>(reply: Reply<T>): reply is { readonly error: ApiError } {
   return typeof reply === 'object' && reply !== null && 'error' in reply
-}
-
-async function orMissing<T>(call: Promise<T>, missing: number): Promise<T | undefined> {
-  try {
-    return await call
-  } catch (error) {
-    if (error instanceof JetStreamError && error.apiCode === missing) return undefined
-    throw error
-  }
 }
 
 function storedOfDirect(message: Msg): Stored {

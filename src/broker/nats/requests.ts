@@ -33,23 +33,42 @@ export interface AskOptions {
 const SWEEP_EVERY_MS = 100
 const MOST_BETWEEN_MS = 1_000
 
-interface Repeat {
-  readonly put: () => void
-  at: number
-  gapMs: number
-}
-
 class Question implements Sink {
   readonly subject: string
   readonly due: number
   reply = ''
-  repeat: Repeat | undefined
+  /** When it is put again if nobody has answered, and how long after that once more. */
+  againAt = Number.POSITIVE_INFINITY
+  gapMs = 0
+  readonly #nc: NatsConnection
+  readonly #payload: Uint8Array | string
+  readonly #headers: MsgHdrs | undefined
   readonly #settle: (question: Question, answer: Answer) => void
 
-  constructor(subject: string, due: number, settle: (question: Question, answer: Answer) => void) {
+  constructor(
+    nc: NatsConnection,
+    subject: string,
+    payload: Uint8Array | string,
+    headers: MsgHdrs | undefined,
+    due: number,
+    settle: (question: Question, answer: Answer) => void,
+  ) {
+    this.#nc = nc
     this.subject = subject
+    this.#payload = payload
+    this.#headers = headers
     this.due = due
     this.#settle = settle
+  }
+
+  put(): void {
+    const { reply } = this
+    const headers = this.#headers
+    this.#nc.publish(this.subject, this.#payload, headers ? { reply, headers } : { reply })
+  }
+
+  putAgain(): void {
+    if (!this.#nc.isClosed()) this.put()
   }
 
   message(message: Msg): void {
@@ -82,21 +101,20 @@ export class Requests {
     { headers, againMs }: AskOptions = {},
   ): Promise<Answer> {
     return new Promise((resolve) => {
-      const question = new Question(subject, this.#clock.monotonic() + timeoutMs, (asked, answer) => {
+      const now = this.#clock.monotonic()
+      const question = new Question(nc, subject, payload, headers, now + timeoutMs, (asked, answer) => {
         this.#inbox.remove(asked.reply)
         this.#open.delete(asked)
         resolve(answer)
       })
+      if (againMs !== undefined) {
+        question.againAt = now + againMs
+        question.gapMs = againMs
+      }
       question.reply = this.#inbox.add(question)
       this.#open.add(question)
       this.#sweeper ??= this.#sweepLater()
-      const options = headers ? { reply: question.reply, headers } : { reply: question.reply }
-      nc.publish(subject, payload, options)
-      if (againMs === undefined) return
-      const put = () => {
-        if (!nc.isClosed()) nc.publish(subject, payload, options)
-      }
-      question.repeat = { put, at: this.#clock.monotonic() + this.#about(againMs), gapMs: againMs }
+      question.put()
     })
   }
 
@@ -105,20 +123,16 @@ export class Requests {
       const now = this.#clock.monotonic()
       for (const question of this.#open) {
         if (question.due <= now) question.lost('silence')
-        else if (question.repeat && question.repeat.at <= now) this.#putAgain(question.repeat, now)
+        else if (question.againAt <= now) this.#putAgain(question, now)
       }
       this.#sweeper = this.#open.size > 0 ? this.#sweepLater() : undefined
     })
   }
 
-  #putAgain(repeat: Repeat, now: number): void {
-    repeat.put()
-    repeat.gapMs = Math.max(repeat.gapMs, Math.min(2 * repeat.gapMs, MOST_BETWEEN_MS))
-    repeat.at = now + this.#about(repeat.gapMs)
-  }
-
-  /** Everybody who lost the same leader would ask at the same moment. */
-  #about(ms: number): number {
-    return ms * (0.75 + 0.5 * this.#random.next())
+  /** After pauses that are a little off: everybody who lost the same leader would ask at the same moment. */
+  #putAgain(question: Question, now: number): void {
+    question.putAgain()
+    question.gapMs = Math.max(question.gapMs, Math.min(2 * question.gapMs, MOST_BETWEEN_MS))
+    question.againAt = now + question.gapMs * (0.75 + 0.5 * this.#random.next())
   }
 }

@@ -148,9 +148,7 @@ async function make(api: Api, wish: StreamWish, options?: CallOptions): Promise<
     }
     break
   }
-  const info = await api.streamInfo(name, options)
-  if (!info)
-    throw new CallboardError('CB_E_BROKER_UNAVAILABLE', `The stream ${name} went away while it was made.`)
+  const info = await api.madeStreamInfo(name, options)
   assertAsWished(wish, info)
   return info
 }
@@ -194,9 +192,9 @@ async function withQuota(
   } catch (error) {
     throw creationFailure(error, wish.config.name, wish.quota)
   }
-  const changed = await api.streamInfo(wish.config.name, options)
-  if (changed?.config.max_bytes !== wish.quota)
-    throw drift(wish.config.name, 'max_bytes', wish.quota, changed?.config.max_bytes)
+  const changed = await api.madeStreamInfo(wish.config.name, options)
+  if (changed.config.max_bytes !== wish.quota)
+    throw drift(wish.config.name, 'max_bytes', wish.quota, changed.config.max_bytes)
   return changed
 }
 

@@ -176,6 +176,22 @@ describe('making a stream', () => {
     expect((askedAt[1] ?? 0) - (askedAt[0] ?? 0)).toBeGreaterThan(500)
   })
 
+  test('waits until it is there: a server may say that it does not know what was made a moment ago', async () => {
+    let described = 0
+    using _ = await playing('$JS.API.STREAM.INFO.KV_b', (message, asked) => {
+      described = asked
+      if (asked < 4) refuses(message, 10059, 'stream not found')
+      else says(message, { config: { ...wish.config, max_bytes: 1 }, created: 'then' })
+    })
+    using creation = await playing('$JS.API.STREAM.CREATE.KV_b', (message, asked) => {
+      if (asked === 1) refuses(message, 10059, 'stream not found')
+      else says(message, {})
+    })
+    const [info] = await passing(ensureStreams(api, [wish]))
+    expect(info?.created).toBe('then')
+    expect([described, creation.asked.length]).toEqual([4, 2])
+  })
+
   test('falls back to smaller quotas, and at last says that there is no room, also where a cluster says it', async () => {
     const tried: number[] = []
     using _ = await playing('$JS.API.STREAM.INFO.KV_b', (message) => refuses(message, 10059))

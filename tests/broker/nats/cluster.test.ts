@@ -96,26 +96,76 @@ describe('across the nodes of a cluster', () => {
     await probe.stop()
   })
 
-  test('every connection goes on when a node is killed and comes back', async () => {
+  test('a bucket that is opened through every node at the same moment is there for each of them', async () => {
     const brokers = await onEachNode()
-    const [one, two] = brokers
-    const subject = newSubject()
-    await fill(two, subject, 3)
-    const lost = Promise.withResolvers<void>()
-    one.onStatus((status) => status === 'disconnected' && lost.resolve())
-    await cluster[0]?.kill()
-    await lost.promise
-    await cluster[0]?.start()
-    const nonce = 'the-fourth'
-    for (const broker of brokers) {
-      const outcome = await until(async () => {
-        const answer = await broker.log.append(subject, ['4'], { expect: 3, nonce })
-        return answer.outcome !== 'unknown' && answer
-      })
-      expect(outcome).toMatchObject({ outcome: 'appended', rev: 4 })
-    }
-    // Reading more than one entry needs a consumer, and making one the cluster's leader, who may still be elected.
-    expect(await until(() => revsOf(one, subject).catch(() => undefined))).toEqual([1, 2, 3, 4])
+    const names = Array.from({ length: 12 }, (_, i) => `shared-${i}`)
+    const winners = names.map(async (name) => {
+      const buckets = await Promise.all(brokers.map((broker) => broker.kv.bucket(name, { ttlMs: 60_000 })))
+      const created = await Promise.all(buckets.map((bucket, i) => bucket.create('lease', i)))
+      return created.filter((revision) => revision !== undefined).length
+    })
+    expect(await Promise.all(winners)).toEqual(names.map(() => 1))
     for (const broker of brokers) await broker.stop()
-  }, 40_000)
+  })
+
+  test('room that no node has is refused as such', async () => {
+    const error = await rejection(brokerAt(`${urls[1]}?prefix=vast&log_bytes=100G`).start())
+    expect(codeOf(error)).toBe('CB_E_STORE_FULL')
+    expect(error.message).toContain('log_bytes')
+  })
+
+  // Whichever of them leads the others, or has the stream that is asked for: each has its turn.
+  test.each([0, 1, 2])(
+    'every connection goes on when node %i is killed and comes back',
+    async (node) => {
+      const brokers = await onEachNode()
+      const [killed, next, afterNext] = [0, 1, 2].map((step) => brokers[(node + step) % 3] ?? brokers[0])
+      if (!killed || !next || !afterNext) throw new Error('no brokers')
+      const subject = newSubject()
+      await fill(next, subject, 3)
+      const keys = await next.kv.bucket('keys')
+      await keys.put(`node-${node}`, 'before')
+      const waiting = next.queue.claim([`after-${node}`], 1, new AbortController().signal)
+      const lost = Promise.withResolvers<void>()
+      killed.onStatus((status) => status === 'disconnected' && lost.resolve())
+      await cluster[node]?.kill()
+      await lost.promise
+      await cluster[node]?.start()
+
+      const nonce = 'the-fourth'
+      for (const broker of brokers) {
+        const outcome = await until(async () => {
+          const answer = await broker.log.append(subject, ['4'], { expect: 3, nonce })
+          return answer.outcome !== 'unknown' && answer
+        })
+        expect(outcome).toMatchObject({ outcome: 'appended', rev: 4 })
+      }
+      // Reading more than one entry needs a consumer, and making one the cluster's leader, who may still be elected.
+      expect(await settled(() => revsOf(killed, subject))).toEqual([1, 2, 3, 4])
+      await settled(() => keys.put(`node-${node}`, 'after'))
+      const sameKeys = await settled(() => killed.kv.bucket('keys'))
+      expect((await settled(() => sameKeys.get(`node-${node}`)))?.value).toBe('after')
+      await settled(() => afterNext.objects.put(`o-${node}`, Buffer.alloc(300_000, node)))
+      expect(await settled(async () => (await killed.objects.get(`o-${node}`))?.bytes)).toBe(300_000)
+      await settled(() => afterNext.queue.enqueue(`after-${node}`, node, { id: newSubject() }))
+      const [claimed] = await waiting
+      expect(claimed?.item).toBe(node)
+      await claimed?.ack()
+      for (const broker of brokers) await broker.stop()
+    },
+    60_000,
+  )
 })
+
+/** Does it until the broker is there for it: an election may take longer than a call waits. */
+async function settled<T>(work: () => Promise<T>): Promise<T> {
+  const done = await until(async () => {
+    try {
+      return { value: await work() }
+    } catch (error) {
+      if (codeOf(error) !== 'CB_E_BROKER_UNAVAILABLE') throw error
+      return undefined
+    }
+  })
+  return done.value
+}
