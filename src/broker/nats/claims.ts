@@ -10,6 +10,8 @@
  *      before it resolves; when nobody has claimed for `LINGER_MS`; and when the broker stops.
  * (Q3) A lane with an open pull is empty as far as anybody knows, and is not swept. Nor is one whose last item came just
  *      now, when all others are empty: whoever takes items as they come then waits for the next one at once.
+ * (Q5) An open pull is heard of every `HEARTBEAT_MS`. When it is not, whoever looked after the consumer is gone, and with
+ *      it the pull: another one takes its place.
  */
 
 import type { Msg } from '@nats-io/transport-node'
@@ -57,19 +59,23 @@ interface Waiter {
 interface Pull extends Sink {
   receiver: Receiver | undefined
   left: number
-  /** When the server must have ended it. */
-  readonly due: number
+  /** When the server must have said something of it. */
+  due: number
 }
 
 const OPEN_MS = 30_000
-/** A pull that the server forgot is replaced this much later. */
-const FORGOTTEN_AFTER_MS = 5_000
+const HEARTBEAT_MS = 5_000
+/** A pull that was not heard of for so long is forgotten at the server: two heartbeats, and half of one for the way. */
+const FORGOTTEN_AFTER_MS = 12_500
+const LOOK_EVERY_MS = 2_500
 /** A sweep that the server does not answer becomes the lane's open pull. */
 const SWEEP_MS = 1_000
 const LINGER_MS = 100
 /** So long a lane that had nothing more counts as empty: a turn or two of the event loop. */
 const FRESH_MS = 5
 const PAUSE_MS = 100
+/** The status of a heartbeat. (Q5) */
+const HEARTBEAT = 100
 /** Nothing there; its time is over. Any other status says that something is wrong with the consumer. */
 const ENDS: ReadonlySet<number> = new Set([404, 408])
 
@@ -197,8 +203,8 @@ export class Claims {
   }
 
   #leaveOpen(lane: Lane): void {
-    if (this.#link.isUp && lane.ready)
-      lane.open = this.#pull(lane, { batch: 1, expires: nanos(OPEN_MS) }, undefined, () => {})
+    const request = { batch: 1, expires: nanos(OPEN_MS), idle_heartbeat: nanos(HEARTBEAT_MS) }
+    if (this.#link.isUp && lane.ready) lane.open = this.#pull(lane, request, undefined, () => {})
     else void this.#reopen(lane)
   }
 
@@ -227,8 +233,10 @@ export class Claims {
       subject: `$JS.API.CONSUMER.MSG.NEXT.${this.#stream}.${lane.consumer}`,
       receiver: undefined,
       left: request.batch,
-      due: clock.monotonic() + OPEN_MS + FORGOTTEN_AFTER_MS,
+      due: clock.monotonic() + FORGOTTEN_AFTER_MS,
       message: (message) => {
+        pull.due = clock.monotonic() + FORGOTTEN_AFTER_MS
+        if (message.headers?.code === HEARTBEAT) return
         const delivered = this.#receive(lane, message, preferred)
         if (delivered) pull.left--
         else if (!ENDS.has(message.headers?.code ?? 0)) lane.ready = undefined
@@ -310,7 +318,7 @@ export class Claims {
 
   #watch(): Timer {
     const { clock } = this.#link.deps
-    return clock.setTimer(FORGOTTEN_AFTER_MS, () => {
+    return clock.setTimer(LOOK_EVERY_MS, () => {
       for (const lane of this.#lanes.values())
         if (lane.open && lane.open.due <= clock.monotonic()) lane.open.lost('silence')
       this.#watching = this.#waiters.size > 0 ? this.#watch() : undefined

@@ -1,7 +1,10 @@
 /** Claims on a real server: what is left open there, what is given back, and what happens when something goes wrong. */
 
+import { headers } from '@nats-io/transport-node'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Claimed } from '../../../src/broker/index.ts'
+import { natsBroker } from '../../../src/broker/nats/index.ts'
+import { systemDeps, virtualClock } from '../../../src/core/index.ts'
 import { type NatsServer, startNats } from '../../support/nats-server.ts'
 import { startProxy } from '../../support/proxy.ts'
 import {
@@ -82,6 +85,60 @@ describe('pulls at the server', () => {
     await two.queue.enqueue('b', 1, { id: 'i', priority: 3 })
     const [claimed] = await stays
     expect([claimed?.id, claimed?.delivery]).toEqual(['i', 1])
+  })
+})
+
+describe('a pull in the time of the driver', () => {
+  const PULL = /PUB \$JS\.API\.CONSUMER\.MSG\.NEXT\.\S+ (\S+) /g
+
+  /** A broker whose time stands still unless it is moved, with a claim that waits; `pulls` are their reply subjects. */
+  async function claimer() {
+    const pulls: string[] = []
+    const proxy = await startProxy(() => server.port, {
+      rewrite(chunk, direction) {
+        if (direction === 'to-server')
+          for (const [, reply] of chunk.toString('latin1').matchAll(PULL)) pulls.push(reply ?? '')
+        return chunk
+      },
+    })
+    const clock = virtualClock()
+    const near = `nats://127.0.0.1:${proxy.port}?prefix=${prefix}&${SMALL}`
+    const broker = natsBroker(near, { ...systemDeps(), clock }, { environment: {} })
+    await broker.start()
+    const waiting = broker.queue.claim(['q'], 1, forever())
+    await until(async () => (await pullsWaiting('q')) === 4)
+    async function end() {
+      await broker.stop()
+      await proxy[Symbol.asyncDispose]()
+    }
+    return { broker, clock, proxy, pulls, waiting, [Symbol.asyncDispose]: end }
+  }
+
+  test('is replaced when nothing is heard of it for two heartbeats', async () => {
+    await using near = await claimer()
+    const before = near.pulls.length
+    near.proxy.stall('to-client')
+    await near.clock.advance(15_000)
+    await until(() => near.pulls.length === before + 4)
+    near.proxy.restore()
+    await two.queue.enqueue('q', 1, { id: 'i' })
+    expect(ids(await near.waiting)).toEqual(['i'])
+  })
+
+  test('stays as long as its heartbeats come', async () => {
+    await using near = await claimer()
+    await using nc = await rawConnection(server.url)
+    const before = near.pulls.length
+    for (let beat = 0; beat < 5; beat++) {
+      for (const reply of near.pulls.slice(-4))
+        nc.publish(reply, '', { headers: headers(100, 'Idle Heartbeat') })
+      await nc.flush()
+      await near.broker.queue.depth('q')
+      await near.clock.advance(10_000)
+    }
+    expect(near.pulls).toHaveLength(before)
+    await two.queue.enqueue('q', 1, { id: 'i' })
+    expect(ids(await near.waiting)).toEqual(['i'])
   })
 })
 
