@@ -37,6 +37,8 @@ export const FlowRun = Type.Object(
     worker: Type.Optional(Type.String()),
     /** Executions begun: the first and every retry of the flow. */
     runCount: Count,
+    /** When its code runs next it goes on with an execution that has begun, after a pause or a lost host; else it begins one. */
+    resuming: Type.Optional(Type.Literal(true)),
     /** How often a lost host was made good. */
     recoveryCount: Count,
     /** In RUNNING, up to `state.timestamp`. */

@@ -6,7 +6,7 @@
 import type { FlowRun, RunStateChange, StateType, StateView, TaskRun } from '../api/index.ts'
 
 /** A run as changes keep it; what only the gateway can tell is left out. */
-export type FollowedRun = Omit<FlowRun, 'legalSignals' | 'rev'>
+export type FollowedRun = Omit<FlowRun, 'legalSignals' | 'resuming' | 'rev'>
 
 type Timed = Pick<TaskRun, 'state' | 'startTime' | 'endTime' | 'runCount' | 'totalRunMs'>
 

@@ -5,6 +5,7 @@
  * (F1) After the same items it is the same, however often the connection broke in between.
  * (F2) A gap's snapshot takes the place of runs and task runs; lines that were given before it are kept.
  * (F3) A state that has overtaken others counts as if each of them had been told.
+ * (F4) From whatever moment on a run is followed, it is what the gateway says of it.
  */
 
 import type {
@@ -26,9 +27,6 @@ export interface RunFoldOptions {
   /** This many of the newest lines are kept. */
   readonly lines: number
 }
-
-/** Where a run is that was tried again and whose code has not begun yet. A pending one may be one that goes on. */
-const DUE_AGAIN: readonly string[] = ['AwaitingRetry', 'Late', 'Scheduled']
 
 export class RunFold {
   readonly #limit: number
@@ -110,9 +108,9 @@ export class RunFold {
         if (superseded !== true && !isOver(now)) this.#taskRunEntered(open, state)
   }
 
-  #begin({ legalSignals: _, rev: __, ...run }: FlowRun): void {
+  #begin({ legalSignals: _, resuming, rev: __, ...run }: FlowRun): void {
     this.#run = run
-    this.#isDue = run.runCount === 0 || DUE_AGAIN.includes(run.state.name)
+    this.#isDue = resuming !== true && run.state.type !== 'RUNNING' // (F4)
   }
 
   #replace(snapshot: { readonly run: FlowRun; readonly taskRuns: readonly TaskRun[] } | undefined): void {

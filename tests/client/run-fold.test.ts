@@ -11,6 +11,8 @@ import { live, moves } from '../actors/support/random-life.ts'
 import { RUN_ID, TestRun } from '../actors/support/run.ts'
 import { openModel, TestLog } from '../gateway/support/log.ts'
 
+const MOST_JOINED = 10
+
 const itemOf = (happening: Happening): LiveItem => ({ ...happening, run: RUN_ID, cursor: 'here' }) as LiveItem
 
 /** When the last task run of a suspended run has ended its host leaves, and nobody is told. */
@@ -33,23 +35,32 @@ const tasksSeen = (taskRuns: readonly TaskRun[]) =>
     }))
     .toSorted((a, b) => (a.key < b.key ? -1 : 1))
 
-test('a run that was followed from its beginning is what the gateway says of it, over any life', () => {
+test('a run that is followed from any moment of its life is what the gateway says of it from then on', () => {
   fc.assert(
     fc.property(fc.nat(999), moves(60), (which, life) => {
       const onCrash = which % 5 === 0 ? 'crash' : 'recover'
       const policy = { ...WALKED_FLOW, retries: which % 4, maxRecoveries: 2, onCrash } as const
       const run = new TestRun({ scheduledTime: (1 + (which % 2)) * NOW, policy })
-      const fold = new RunFold({ lines: 1 })
       const model = openModel()
+      // One has followed it from its beginning, the others joined on their way.
+      const folds = [new RunFold({ lines: 1 })]
       let seen = 0
       for (const move of life) {
         live(run, move)
         const came = run.entries.slice(seen)
         seen = run.entries.length
         model.apply(came)
-        for (const happening of came.flatMap(eventsOf)) fold.apply(itemOf(happening))
-        expect(runSeen(fold.run)).toEqual(runSeen(model.runs.get(RUN_ID)))
-        expect(tasksSeen(fold.taskRuns)).toEqual(tasksSeen(model.tasks.newest(RUN_ID, 1_000)))
+        const shown = model.runs.get(RUN_ID)
+        const taskRuns = model.tasks.newest(RUN_ID, 1_000)
+        for (const fold of folds) {
+          for (const happening of came.flatMap(eventsOf)) fold.apply(itemOf(happening))
+          expect(runSeen(fold.run)).toEqual(runSeen(shown))
+          expect(tasksSeen(fold.taskRuns)).toEqual(tasksSeen(taskRuns))
+        }
+        if (shown === undefined || came.length === 0 || folds.length > MOST_JOINED) continue
+        const joined = new RunFold({ lines: 1 })
+        joined.apply({ kind: 'snapshot', cursor: 'here', snapshot: { run: shown, taskRuns } })
+        folds.push(joined)
       }
       model.close()
     }),

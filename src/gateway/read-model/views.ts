@@ -71,7 +71,7 @@ export function flowRunOf(
   made: RunIdentity & Pick<FlowRun, 'parameters'>,
   { context, progress, rev, state, taskRuns }: RunProgress,
 ): FlowRun {
-  const { endTime, expectedStart, recoveryCount, runCount, startTime, totalRunMs, worker } = context
+  const { endTime, expectedStart, recoveryCount, resuming, runCount, startTime, totalRunMs, worker } = context
   const at = Date.parse(state.timestamp)
   return {
     ...made,
@@ -81,6 +81,7 @@ export function flowRunOf(
     ...(endTime === null ? {} : { endTime: iso(endTime) }),
     ...(worker === null ? {} : { worker }),
     runCount,
+    ...(resuming ? { resuming } : {}),
     recoveryCount,
     totalRunMs,
     taskRuns,
