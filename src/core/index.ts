@@ -29,6 +29,7 @@ export { isJsonObject, isVouchedFor, type JsonObject, type JsonValue, vouchForJs
 export { type Service, service } from './lifecycle.ts'
 export { type Logger, type LogLevel, silentLogger } from './logger.ts'
 export { nearest } from './nearest.ts'
+export { isOwnQueue, ownQueue } from './own-queue.ts'
 export { quote } from './quote.ts'
 export { type Random, seededRandom, systemRandom } from './random.ts'
 export { redactText } from './redact.ts'

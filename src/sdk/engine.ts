@@ -53,6 +53,13 @@ export interface Engine {
   during<T>(work: () => Promise<T>): Promise<T>
   /** How many calls wait for something. */
   readonly waiting: number
+  /** The runs that are waited for and have not ended, by id. */
+  readonly ongoing: ReadonlyMap<string, OngoingRun>
+}
+
+export interface OngoingRun {
+  readonly name: string
+  readonly flow: FlowDefinition
 }
 
 bringAllParts()
@@ -75,6 +82,7 @@ export function createEngine({
   })
   const scheduler = schedulerOptions === false ? undefined : createScheduler(broker, quiet, schedulerOptions)
   const client = new RunClient(env)
+  const ongoing = new Map<string, OngoingRun>()
   let waiting = 0
   const life = service('The engine', {
     async start() {
@@ -92,12 +100,21 @@ export function createEngine({
     const input = { ...newRun(env, flow, parameters, rest), ...(id === undefined ? {} : { id }) }
     const line = `Created flow run '${input.name}' for flow '${flow.name}'`
     deps.logger.child({ name: 'callboard.engine' }).info({}, line)
-    return host.begin(input)
-  }
-
-  /** Nobody else has the code of these runs: this process stays for them. */
-  function untilEnd(run: string): Promise<unknown> {
-    return during(() => client.wait(run).catch(() => {}))
+    const { run, over } = await host.begin(input)
+    /** Nobody else has the code of these runs: this process stays for them. */
+    const ended = () =>
+      during(async () => {
+        ongoing.set(run, { name: input.name, flow })
+        try {
+          const state = await over
+          return state !== undefined && isTerminalTag(state.flow.tag)
+            ? stateOfRun(env, state)
+            : await client.wait(run)
+        } finally {
+          ongoing.delete(run)
+        }
+      })
+    return { run, ended }
   }
 
   async function during<T>(work: () => Promise<T>): Promise<T> {
@@ -115,6 +132,7 @@ export function createEngine({
     host,
     scheduler,
     client,
+    ongoing,
     get waiting() {
       return waiting
     },
@@ -129,20 +147,13 @@ export function createEngine({
     during,
     run: (flow, parameters, options = {}) =>
       during(async () => {
-        const { run, over } = await begin(flow, parameters, options)
-        const state = await over
-        if (state !== undefined && isTerminalTag(state.flow.tag)) return stateOfRun(env, state)
-        return client.wait(run)
+        const { ended } = await begin(flow, parameters, options)
+        return ended()
       }),
     async start<R>(flow: FlowDefinition, parameters: unknown, options: EngineStart = {}) {
-      const { run } = await begin(flow, parameters, options)
-      if (countsStarted) void untilEnd(run)
+      const { run, ended } = await begin(flow, parameters, options)
+      if (countsStarted) ended().catch(() => {}) // whoever waits for it by the handle is told
       return client.handle<R>(run)
     },
   }
-}
-
-/** A queue of an engine's own: nobody else has the code of its runs. */
-export function ownQueue(env: Pick<Environment, 'deps'>): string {
-  return `local-${mintId(env.deps)}`
 }

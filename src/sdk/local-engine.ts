@@ -4,17 +4,29 @@
  *
  * Invariants
  * (J1) It opens with the first run and closes by itself soon after the last one: it never keeps a script from ending.
+ * (J2) A signal ends the script as it would without an engine, unless the script listens to it; what it leaves is said.
  */
 
+import { relative } from 'node:path'
 import { openBroker } from '../broker/index.ts'
-import { createLogger, type Deps, type Logger, loadSettings, systemDeps, type Timer } from '../core/index.ts'
-import { createEngine, type Engine, ownQueue } from './engine.ts'
+import {
+  createLogger,
+  type Deps,
+  type Logger,
+  loadSettings,
+  ownQueue,
+  quote,
+  systemDeps,
+  type Timer,
+} from '../core/index.ts'
+import { createEngine, type Engine } from './engine.ts'
 import type { Environment } from './environment.ts'
 
 /** After this long without a run it closes. */
 const IDLE_MS = 100
 /** How often it is looked whether anything runs. */
 const LOOK_MS = 50
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
 export async function openLocalEngine(closed: () => void): Promise<Engine> {
   const { settings } = await loadSettings()
@@ -38,7 +50,7 @@ export async function openLocalEngine(closed: () => void): Promise<Engine> {
       lateAfterMs: settings.lateAfter,
       maxRecoveries: settings.maxRecoveries,
       taskRetries: 0,
-      queue: ownQueue({ deps }),
+      queue: ownQueue(deps),
       uiUrl: undefined,
     },
   }
@@ -50,8 +62,30 @@ export async function openLocalEngine(closed: () => void): Promise<Engine> {
     scheduler: { preferred: false, workerLeaseMs: settings.workerLease },
   })
   await engine.life.start()
-  closeWhenIdle(engine, closed)
+  const listen = listenToSignals(engine)
+  closeWhenIdle(engine, () => {
+    listen.stop()
+    closed()
+  })
   return engine
+}
+
+/** (J2) */
+function listenToSignals({ env, ongoing }: Engine): { stop(): void } {
+  const stop = () => {
+    for (const signal of SIGNALS) process.off(signal, leave)
+  }
+  const leave = (signal: NodeJS.Signals) => {
+    stop()
+    for (const [run, { flow, name }] of ongoing) {
+      const file = flow.file === undefined ? '<file>' : relative(process.cwd(), flow.file)
+      const advice = `To go on with it: callboard run ${file} --take-over ${run}`
+      env.deps.logger.warn({}, `Flow run ${quote(name)} is left as it stands. ${advice}`)
+    }
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
+  }
+  for (const signal of SIGNALS) process.once(signal, leave)
+  return { stop }
 }
 
 /** (J1) */

@@ -125,6 +125,42 @@ describe('run', PATIENT, () => {
   })
 })
 
+describe('a run whose process was ended', PATIENT, () => {
+  test('is gone on with by whoever is told to, and what had been done is not done again', async () => {
+    await using own = await makeHome()
+    const gate = join(own.folder, 'gate')
+    const at = own.with({ env: { CALLBOARD_WORKER_LEASE: '1s' } })
+    const file = join(FIXTURES, 'long.ts')
+    const first = at.start('run', file, '-p', `gate=${gate}`)
+    await first.says(/the first step runs[\s\S]*'first-0' - Finished/)
+    first.child.kill('SIGTERM')
+    const left = await first.ended
+    const [, run = ''] = left.err.match(/To go on with it: callboard run \S+long\.ts --take-over (\S+)/) ?? []
+    expect([left.code, left.err]).toEqual([1, expect.stringContaining('ended by SIGTERM')])
+
+    const other = await at.run('run', join(FIXTURES, 'flows.ts'), '--take-over', run)
+    expect([other.code, other.err]).toEqual([
+      1,
+      expect.stringContaining("it is of the flow 'long', and here are"),
+    ])
+    const second = at.start('run', file, '--take-over', run)
+    await second.says(/Taking over flow run/)
+    await writeFile(gate, '')
+    const { code, err, out } = await second.ended
+    expect([code, out]).toEqual([0, `${run} Completed\nresult: 2\n`])
+    expect(err).not.toContain('the first step runs')
+    const again = await at.run('run', file, '--take-over', run)
+    expect([again.code, again.err]).toEqual([1, expect.stringContaining('it has ended Completed')])
+    const nowhere = await at.run('run', file, '--take-over', 'nowhere')
+    expect([nowhere.code, nowhere.err]).toEqual([1, expect.stringContaining('CB_E_RUN_MISSING')])
+  })
+
+  test('takes no parameters when it is gone on with', async () => {
+    const { code, err } = await home.run('run', 'flows.ts', '--take-over', 'some', '-p', 'a=1')
+    expect([code, err]).toEqual([2, expect.stringContaining("cannot be used with option '-p, --param")])
+  })
+})
+
 describe('a shell command as a flow', PATIENT, () => {
   test('has its output as its log, and the exit code of its command in its end', async () => {
     const good = await home.run('shell', 'watch', 'echo out; echo err >&2')

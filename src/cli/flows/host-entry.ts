@@ -3,7 +3,7 @@
  * started it says which, and hears how it goes.
  */
 
-import { flowAt, serveTasks, tasksIn } from '../../sdk/index.ts'
+import { type FlowRunHandle, flowAt, flowsIn, serveTasks, takeOver, tasksIn } from '../../sdk/index.ts'
 import { failureOf } from './failure.ts'
 import type { HostOrder, HostReport } from './host-orders.ts'
 
@@ -17,6 +17,15 @@ async function obey(order: HostOrder): Promise<void> {
     await report({ did: 'serve', what: tasks.map(({ name }) => name) })
     return serving.stopped
   }
+  if (order.do === 'take-over') {
+    const flows = await flowsIn([order.file])
+    return follow(
+      await takeOver(
+        order.run,
+        flows.map(({ definition }) => definition),
+      ),
+    )
+  }
   const { flow } = await flowAt(order.file, order.exported)
   if (order.do === 'serve') {
     const { name, parameters, limit } = order
@@ -29,7 +38,10 @@ async function obey(order: HostOrder): Promise<void> {
     return serving.stopped
   }
   const { parameters, name, tags } = order
-  const handle = await flow.start(parameters, { tags, ...(name === undefined ? {} : { name }) })
+  return follow(await flow.start(parameters, { tags, ...(name === undefined ? {} : { name }) }))
+}
+
+async function follow(handle: FlowRunHandle<unknown>): Promise<void> {
   await report({ did: 'start', run: handle.id })
   const state = await handle.wait()
   const data = state.type === 'COMPLETED' ? await state.result() : undefined

@@ -13,6 +13,8 @@ export type HostOrder =
       readonly name: string | undefined
       readonly tags: readonly string[]
     }
+  /** Go on here with a run of one of the file's flows, whose process is gone, and end with it. */
+  | { readonly do: 'take-over'; readonly file: string; readonly run: string }
   /** Serve a flow of a file until it is stopped. */
   | {
       readonly do: 'serve'

@@ -37,9 +37,9 @@ export async function host(
     reports.push(report)
     for (const look of heard) look()
   })
-  let exit: number | null | undefined
-  const ended = once(child, 'close').then(([code]) => {
-    exit = code
+  let exit: string | undefined
+  const ended = once(child, 'close').then(([code, signal]) => {
+    exit = signal === null ? `with code ${code}` : `by ${signal}`
     stop()
     for (const look of heard) look()
   })
@@ -57,7 +57,7 @@ export async function host(
           heard.delete(look)
           if (found !== undefined) resolve(found)
           else if (failure !== undefined) reject(errorOf(failure.failure))
-          else reject(new CommandFailure(`The process that ran it ended with code ${exit}.`))
+          else reject(new CommandFailure(`The process that ran it ended ${exit}.`))
         }
         heard.add(look)
         look()

@@ -2,6 +2,7 @@
 
 import { Command } from '@commander-js/extra-typings'
 import type { FlowRun } from '../../client/index.ts'
+import { isOwnQueue } from '../../core/index.ts'
 import type { Context } from '../context.ts'
 import { confirmed, count, runMeant } from '../input/index.ts'
 import { type Column, colourOf, fromNow, oneLine, shortId, spanText, traceText } from '../output/index.ts'
@@ -102,6 +103,8 @@ function inspectCommand(context: Context) {
         takes: run.legalSignals.join(', ') || undefined,
       })
       out.below(traceText(state))
+      if (state.type === 'SCHEDULED' && isOwnQueue(run.queue))
+        out.below(`If its process is gone: callboard run <file> --take-over ${run.id}`)
     })
 }
 

@@ -1,7 +1,7 @@
 /** `callboard run`: a flow of a file, here and now. */
 
 import { resolve } from 'node:path'
-import { Command } from '@commander-js/extra-typings'
+import { Command, Option } from '@commander-js/extra-typings'
 import type { StateType } from '../../client/index.ts'
 import { type EntryPoint, entryPointOf } from '../../sdk/index.ts'
 import type { Context } from '../context.ts'
@@ -21,15 +21,22 @@ export function runCommand(context: Context) {
     .option('--params <json>', 'all parameters', jsonObject)
     .option('--name <name>', 'what the run is called')
     .option('--tag <tag>', 'several times', several)
+    .addOption(
+      new Option('--take-over <run>', 'goes on with a run, by its id, whose process is gone').conflicts([
+        ...['param', 'params', 'name', 'tag'],
+      ]),
+    )
     .option('--watch', 'draws the run as it goes, in place of its log')
     .option('--json', 'the final state as JSON')
-    .action(async (text, { param, params, name, tag = [], watch, json }) => {
+    .action(async (text, { param, params, name, tag = [], takeOver, watch, json }) => {
       const { out } = context
       const { file, exported } = codeIn(text, context.folder)
       const parameters = param === undefined && params === undefined ? undefined : { ...params, ...param }
       const hosting = await host(
         context,
-        { do: 'run', file, exported, parameters, name, tags: [...tag] },
+        takeOver === undefined
+          ? { do: 'run', file, exported, parameters, name, tags: [...tag] }
+          : { do: 'take-over', file, run: takeOver },
         { quiet: watch === true },
       )
       const { run } = await hosting.told('start')

@@ -192,6 +192,9 @@ class Harness implements TestHarness {
       get waiting() {
         return waiting()
       },
+      get ongoing() {
+        return present().ongoing
+      },
       anotherHost: (options) => present().anotherHost(options),
       during: counted,
       run: (flow, parameters, options) =>
