@@ -6,6 +6,7 @@
 import { types } from 'node:util'
 import { CallboardError, isErrorCode } from '../errors.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts'
+import { userStack } from '../user-stack.ts'
 import { type DecodePart, type EncodePart, type Kind, kind, malformed } from './kind.ts'
 import { put } from './tag.ts'
 
@@ -49,7 +50,7 @@ function packError(error: Error, encode: EncodePart): JsonObject {
 
   const type = classOf(error)
   if (type !== undefined && type !== name) payload.type = type
-  if (typeof error.stack === 'string') payload.stack = error.stack
+  if (typeof error.stack === 'string') payload.stack = userStack(error.stack)
   if (Object.hasOwn(error, 'cause')) keep(payload, 'cause')
   if (error instanceof AggregateError) keep(payload, 'errors')
   const fields: Record<string, JsonValue> = {}
