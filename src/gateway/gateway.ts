@@ -155,7 +155,7 @@ async function listen(server: Server, { serverHost: host, serverPort: port }: Se
     if (why === undefined) throw cause
     throw new CallboardError(
       'CB_E_ADDRESS',
-      `The gateway cannot listen on ${host}:${port}: ${why} Choose another with serverHost and serverPort.`,
+      `The gateway cannot listen on ${host}:${port}: ${why} Choose another: --host and --port, or CALLBOARD_SERVER_HOST and CALLBOARD_SERVER_PORT.`,
       { cause },
     )
   }
