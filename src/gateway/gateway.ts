@@ -155,7 +155,7 @@ async function listen(server: Server, { serverHost: host, serverPort: port }: Se
     if (why === undefined) throw cause
     throw new CallboardError(
       'CB_E_ADDRESS',
-      `The gateway cannot listen on ${host}:${port}: ${why} Choose another: --host and --port, or CALLBOARD_SERVER_HOST and CALLBOARD_SERVER_PORT.`,
+      `The gateway cannot listen on ${host}:${port}: ${why} Choose another with --port, or with CALLBOARD_SERVER_PORT and CALLBOARD_SERVER_HOST.`,
       { cause },
     )
   }
