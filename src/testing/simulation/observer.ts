@@ -2,7 +2,7 @@
  * The one who sees everything: follows the whole log on a connection without faults, folds every run, and says what
  * must never be. It decides nothing and writes nothing.
  *
- * What it holds the logs to (the promises of `docs/ideas`):
+ * What it holds the logs to (the promises of `docs/explanation`):
  * (B1) Revisions are dense, every record folds through the charts to the state it names.
  * (B2) An entry of a host carries the epoch of the present claim: nothing of an older host reaches the log.
  * (B3) A result, once in the log, is not replaced unless a retry of the run took it back.
