@@ -74,8 +74,8 @@ export class Attempt implements BodyContext {
     this.#heardAt = this.#deps.clock.monotonic()
   }
 
-  /** Runs the body. Never rejects. */
-  async run(body: Body<unknown>): Promise<BodyOutcome> {
+  /** Runs the body, and says when that is over. Never rejects. */
+  async run(body: Body<unknown>, over: () => void): Promise<BodyOutcome> {
     const { timeoutMs, silenceMs, interpret } = this.#options
     const isTimed = timeoutMs !== null || silenceMs !== undefined
     try {
@@ -85,7 +85,9 @@ export class Attempt implements BodyContext {
       if (outcome === undefined) return completed(returned)
       return outcome.is === 'failed' ? await this.#withDelay(outcome, errorIn(outcome)) : outcome
     } catch (error) {
-      return this.#withDelay(failed(error), error)
+      return await this.#withDelay(failed(error), error)
+    } finally {
+      over()
     }
   }
 

@@ -122,6 +122,17 @@ export class RunSession {
   #unanswered = 0
   #whenQuiet: (() => void)[] = []
   readonly #whenUnheld: (() => void)[] = []
+  /** (E2) For all calls, of which there are many at a time. */
+  readonly #answered = <T>(output: T): T | Promise<never> => {
+    if (this.#left !== undefined) return never()
+    this.#unanswered--
+    return output
+  }
+  readonly #refused = (error: unknown): Promise<never> => {
+    if (this.#left !== undefined) return never()
+    this.#unanswered--
+    throw error
+  }
 
   constructor(start: RunStart, host: HostPort, deps: Deps) {
     this.start = start
@@ -332,34 +343,22 @@ export class RunSession {
     })
   }
 
-  async #run<T>(attempt: Attempt, body: Body<T>) {
+  #run<T>(attempt: Attempt, body: Body<T>): Promise<BodyOutcome> {
     const place = this.#begun++
     this.#attempts.set(place, attempt)
-    try {
-      return await attempt.run(body)
-    } finally {
+    return attempt.run(body, () => {
       this.#attempts.delete(place)
       this.#tellQuiet()
-    }
+    })
   }
 
   #call<K extends keyof HostCalls>(kind: K, input: HostCalls[K]['in']): Promise<HostCalls[K]['out']> {
     this.#unanswered++
     if (this.#left !== undefined) {
       this.#tellQuiet()
-      return new Promise(() => {}) // (E2)
+      return never() // (E2)
     }
-    return new Promise((resolve, reject) => {
-      const answered = (then: () => void) => {
-        if (this.#left !== undefined) return
-        this.#unanswered--
-        then()
-      }
-      this.#host.call(kind, input).then(
-        (output) => answered(() => resolve(output)),
-        (error) => answered(() => reject(error)),
-      )
-    })
+    return this.#host.call(kind, input).then(this.#answered, this.#refused)
   }
 
   #tellUnheld(): void {
@@ -370,6 +369,10 @@ export class RunSession {
     if (this.#whenQuiet.length === 0 || !this.isQuiet) return
     for (const resolve of this.#whenQuiet.splice(0)) resolve()
   }
+}
+
+function never(): Promise<never> {
+  return new Promise(() => {})
 }
 
 function callOf(id: string, options: TaskOptions, policy: TaskPolicy): TaskCall {
