@@ -103,7 +103,9 @@ export class TaskFutureList<T> implements PromiseLike<T[]> {
     const { clock, length, run } = this.#plan
     this.#length = await length
     try {
-      await throughWindow(clock, this.#length, async (place) => this.#settle(place, await run(place)))
+      await throughWindow(clock, this.#length, (place) =>
+        run(place).then((state) => this.#settle(place, state)),
+      )
     } catch (error) {
       this.#failure = { error }
       throw error

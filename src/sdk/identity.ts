@@ -14,6 +14,7 @@ import type { Gate } from './task-runner.ts'
 export function identify({ flow, task: outer }: Scope, name: string): string {
   if (outer === undefined) return flow.session.identity(name)
   const prefix = `${outer.id}.${outer.body.failures}/${name}`
+  outer.counters ??= new Map()
   const count = outer.counters.get(name) ?? 0
   outer.counters.set(name, count + 1)
   return `${prefix}-${count}`

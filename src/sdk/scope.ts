@@ -43,8 +43,8 @@ export interface TaskScope {
   readonly lines: RunLines
   readonly logPrints: boolean
   readonly tags: readonly string[]
-  /** How often each task was called by this attempt. */
-  readonly counters: Map<string, number>
+  /** How often each task was called by this attempt; undefined for none at all. */
+  counters: Map<string, number> | undefined
 }
 
 export interface Scope {

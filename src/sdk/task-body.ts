@@ -115,7 +115,7 @@ class BodyExecution {
       lines: this.#lines,
       logPrints: order.logPrints,
       tags,
-      counters: new Map(),
+      counters: undefined,
     }
     return scopes.run({ flow: this.#flow, task }, () => this.#called(definition))
   }

@@ -23,7 +23,7 @@ import { type FlowScope, type Scope, scopes, type TaskScope } from './scope.ts'
 import { Skip } from './skip.ts'
 import { State } from './state.ts'
 import type { TaskDefinition } from './task-definition.ts'
-import { TaskHooks } from './task-hooks.ts'
+import { hasHooks, TaskHooks } from './task-hooks.ts'
 import type { CompiledTask } from './task-options.ts'
 import type { Elsewhere, Gate } from './task-runner.ts'
 import { judgeTrigger } from './triggers.ts'
@@ -47,17 +47,28 @@ export interface TaskCallInput {
 }
 
 /** Runs the call. Never rejects but for what no state can say: a replay that does not fit. */
-export async function callTask(input: TaskCallInput): Promise<State> {
+export function callTask(input: TaskCallInput): Promise<State> {
   const { gate } = input
   if (gate?.runner.kind === 'sequential') return gate.pass(() => resolveAndRun(input))
   if (gate === undefined || gate.runner.max === Number.POSITIVE_INFINITY) return resolveAndRun(input)
-  const resolved = await resolve(input) // what waits for others takes no place
-  return gate.pass(() => new Call(input, resolved).run())
+  return resolveAndPass(gate, input)
 }
 
-async function resolveAndRun(input: TaskCallInput): Promise<State> {
-  const resolved = resolve(input)
-  return new Call(input, resolved instanceof Promise ? await resolved : resolved).run()
+/** Hot, and as many at a time as a map has under way: no promise but that of the call itself. */
+function resolveAndRun(input: TaskCallInput): Promise<State> {
+  try {
+    const resolved = resolve(input)
+    if (resolved instanceof Promise) return resolved.then((found) => new Call(input, found).run())
+    return new Call(input, resolved).run()
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
+/** What waits for others takes no place. */
+async function resolveAndPass(gate: Gate, input: TaskCallInput): Promise<State> {
+  const resolved = await resolve(input)
+  return gate.pass(() => new Call(input, resolved).run())
 }
 
 function resolve({ args, waitFor }: TaskCallInput): Resolved | Promise<Resolved> {
@@ -82,7 +93,8 @@ class Call {
   readonly #id: string
   readonly #name: string
   readonly #lines: RunLines
-  readonly #hooks: TaskHooks
+  /** Undefined when nobody hears anything, as of most tasks. */
+  readonly #hooks: TaskHooks | undefined
   /** Where its bodies run; undefined for here. */
   readonly #elsewhere: Elsewhere | undefined
   /** A result that was not stored, for the caller in this process. */
@@ -100,7 +112,7 @@ class Call {
     this.#name = this.#runName()
     this.#elsewhere = elsewhereOf(input)
     this.#lines = scope.flow.taskLines({ id, name: this.#name })
-    this.#hooks = new TaskHooks(task, this.#lines)
+    this.#hooks = hasHooks(task) ? new TaskHooks(task, this.#lines) : undefined
   }
 
   async run(): Promise<State> {
@@ -212,7 +224,7 @@ class Call {
       lines: this.#lines,
       logPrints: options.logPrints ?? outer.logPrints,
       tags: options.tags ?? NO_TAGS,
-      counters: new Map(),
+      counters: undefined,
     }
     this.#lastBody = task
     if (context.attempt === 1)
@@ -224,7 +236,7 @@ class Call {
 
   async #attempt(task: TaskScope): Promise<unknown> {
     const options = this.#results
-    if (!this.#hooks.areNone) await this.#hooks.begins(task, this.#flow.env.deps.clock.now())
+    if (this.#hooks !== undefined) await this.#hooks.begins(task, this.#flow.env.deps.clock.now())
     try {
       const value = await this.#value(task)
       if (value instanceof State || value instanceof Away || value === undefined || isPlain(options))
@@ -242,17 +254,21 @@ class Call {
     }
   }
 
-  async #value(task: TaskScope): Promise<unknown> {
+  /** What the body gives, or a promise of it. */
+  #value(task: TaskScope): unknown {
+    if (this.#elsewhere !== undefined) return this.#valueFrom(this.#elsewhere, task)
     const { fn, isGenerator } = this.#task
-    if (this.#elsewhere !== undefined) {
-      const away = await runAway(this.#flow, task, this.#elsewhere)
-      if (!isGenerator && isPlain(this.#results)) return away
-      const returned = returnedBy(away)
-      if (returned === undefined) return away
-      return isGenerator ? this.#collect(returned.value as unknown[]) : returned.value
-    }
     const returned = Reflect.apply(fn, undefined, this.#resolved.args as never[])
     return isGenerator ? this.#collect(returned) : returned
+  }
+
+  async #valueFrom(elsewhere: Elsewhere, task: TaskScope): Promise<unknown> {
+    const { isGenerator } = this.#task
+    const away = await runAway(this.#flow, task, elsewhere)
+    if (!isGenerator && isPlain(this.#results)) return away
+    const returned = returnedBy(away)
+    if (returned === undefined) return away
+    return isGenerator ? this.#collect(returned.value as unknown[]) : returned.value
   }
 
   async #collect(generator: AsyncIterable<unknown> | Iterable<unknown>): Promise<unknown[]> {
@@ -301,7 +317,7 @@ class Call {
     const delay = outcome.retryDelayMs
     const when = delay === 0 ? 'immediately' : `in ${formatDuration(delay)}`
     this.#lines.engine('info', `Retry ${failures + 1}/${retries} will start ${when}`, { attempt })
-    if (delay > 0) await this.#hooks.waits(this.#lastBody, this.#flow.env.deps.clock.now())
+    if (delay > 0) await this.#hooks?.waits(this.#lastBody, this.#flow.env.deps.clock.now())
   }
 
   // ── after the body
@@ -347,8 +363,9 @@ class Call {
   /** (Q1) */
   async #tell(state: State): Promise<void> {
     this.#lines.engine(state.isFailed() || state.isCrashed() ? 'error' : 'info', `Finished in state ${state}`)
-    if (this.#hooks.areNone) return
-    await scopes.run(this.#scope, () => this.#hooks.ended(() => this.#info(), state))
+    const hooks = this.#hooks
+    if (hooks === undefined) return
+    await scopes.run(this.#scope, () => hooks.ended(() => this.#info(), state))
   }
 
   /** Of a task run that may have had no body. */

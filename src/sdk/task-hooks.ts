@@ -7,6 +7,12 @@ import type { TaskScope } from './scope.ts'
 import { State } from './state.ts'
 import type { TaskDefinition } from './task-definition.ts'
 
+/** Whether anybody hears anything: most tasks have no hooks, and pay nothing for them. */
+export function hasHooks({ options }: TaskDefinition): boolean {
+  const { onCompletion, onFailure, onRunning, onStateChange } = options
+  return (onCompletion ?? onFailure ?? onRunning ?? onStateChange) !== undefined
+}
+
 export class TaskHooks {
   readonly #task: TaskDefinition
   readonly #lines: RunLines
@@ -15,12 +21,6 @@ export class TaskHooks {
   constructor(task: TaskDefinition, lines: RunLines) {
     this.#task = task
     this.#lines = lines
-  }
-
-  /** Nobody hears anything: most tasks have no hooks, and pay nothing for them. */
-  get areNone(): boolean {
-    const { onCompletion, onFailure, onRunning, onStateChange } = this.#task.options
-    return (onCompletion ?? onFailure ?? onRunning ?? onStateChange) === undefined
   }
 
   /** An attempt of the body begins. */
