@@ -19,6 +19,8 @@ export interface Clock {
   now(): number
   /** Milliseconds since some fixed point. Never goes back; use it to measure spans. */
   monotonic(): number
+  /** How many milliseconds this thread has been at work so far, or wanted to be; the rest of the time it had to wait for something. */
+  busy(): number
   /** Calls `fn` once, `delayMs` from now and never sooner. Any finite delay is fine; negative means at once. */
   setTimer(delayMs: number, fn: () => void, options?: TimerOptions): Timer
   /** Calls `fn` after the current turn of the event loop; it waits for no timer. This is what gathers a group. */
@@ -32,6 +34,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
+  busy: () => performance.eventLoopUtilization().active,
   setTimer(delayMs, fn, options) {
     const due = performance.now() + Math.max(0, delayMs)
     let handle: NodeJS.Timeout

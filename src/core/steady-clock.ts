@@ -44,6 +44,7 @@ export class SteadyClock {
     return {
       now: () => Math.round(this.now()),
       monotonic: () => clock.monotonic(),
+      busy: () => clock.busy(),
       setTimer: (...args) => clock.setTimer(...args),
       defer: (fn) => clock.defer(fn),
     }

@@ -136,6 +136,7 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
       name,
       now: () => startMs + elapsed + offset,
       monotonic: () => elapsed,
+      busy: () => 0,
       setTimer(delayMs, fn, timerOptions): Timer {
         if (!Number.isFinite(delayMs))
           throw new CallboardError(

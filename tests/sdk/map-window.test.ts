@@ -3,11 +3,12 @@ import { virtualClock } from '../../src/core/index.ts'
 import { throughWindow } from '../../src/sdk/map-window.ts'
 
 /** A window over so many elements, of which each ends when the test says so. */
-function windowOver(count: number) {
+function windowOver(count: number, busyShare = 0) {
   const clock = virtualClock()
+  const watched = { ...clock, busy: () => busyShare * clock.monotonic() }
   const under = new Map<number, PromiseWithResolvers<void>>()
   const begun: number[] = []
-  const all = throughWindow(clock, count, (place) => {
+  const all = throughWindow(watched, count, (place) => {
     begun.push(place)
     const element = Promise.withResolvers<void>()
     under.set(place, element)
@@ -55,6 +56,14 @@ describe('the elements of a map', () => {
     expect(window.under.size).toBe(256)
     await window.clock.advance(1_000)
     expect(window.under.size).toBe(1_000)
+    while (window.under.size > 0) await window.endAll()
+    await window.all
+  })
+
+  test('stay few at a time while the process has its hands full, however slowly they end', async () => {
+    const window = windowOver(5_000, 0.95)
+    await window.clock.advance(1_000)
+    expect(window.under.size).toBe(128)
     while (window.under.size > 0) await window.endAll()
     await window.all
   })
