@@ -11,7 +11,7 @@ import { nearest } from '../../core/index.ts'
 type Fields = Readonly<Record<string, unknown>>
 
 /** Told of one value at most. */
-export const MOST_FAULTS = 50
+const MOST_FAULTS = 50
 
 /** At least one: ask of what does not fit only. */
 export function faultsOf(schema: TSchema, value: unknown): Fault[] {
