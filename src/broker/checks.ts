@@ -52,22 +52,17 @@ export function checkItemId(id: string): void {
 }
 
 /**
- * The records of one entry, as a JSON list: its text, and what a reader of that gets, if it had to be read. Hot: a list that
- * somebody vouches for is not read, any other once, as a whole; and what is surely small is not measured. Texts that only together make a list of so many are let through: it
- * can be read.
+ * The records of one entry, as the text of a JSON list. Hot: a list that somebody vouches for is not read, any other once, as
+ * a whole; and what is surely small is not measured. Texts that only together make a list of so many are let through: it can
+ * be read.
  *
  * @throws CB_E_PAYLOAD_TOO_LARGE, CB_E_JSON
  */
-export function checkRecords(
-  subject: string,
-  records: readonly string[],
-): { readonly text: string; readonly records: readonly JsonValue[] | undefined } {
+export function checkRecords(subject: string, records: readonly string[]): { readonly text: string } {
   const text = `[${records.join(',')}]`
   if (text.length * MOST_BYTES_PER_UNIT > LIMITS.record) checkSizes(subject, records)
-  if (isVouchedFor(records)) return { text, records: undefined }
-  const read = parseList(text)
-  if (read?.length !== records.length) throw notJson(subject, records)
-  return { text, records: read }
+  if (!isVouchedFor(records) && parseList(text)?.length !== records.length) throw notJson(subject, records)
+  return { text }
 }
 
 /** @throws CB_E_PAYLOAD_TOO_LARGE */

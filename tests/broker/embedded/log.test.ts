@@ -122,8 +122,7 @@ describe('the tail', () => {
     const tail = logTail(counted)
     const listeners = Array.from({ length: 20 }, () => listener(0))
     for (const each of listeners) tail.park(each, tail.moment())
-    const append = (rev: number) =>
-      table.append({ subject: 's', expect: rev, nonce: 'n', at: 0, body: '[]', records: [] })
+    const append = (rev: number) => table.append({ subject: 's', expect: rev, nonce: 'n', at: 0, body: '[]' })
 
     const own = append(0)
     if ('row' in own) tail.gather(own.row)
@@ -152,7 +151,7 @@ describe('the window of the tail', () => {
     /** One transaction of this process. */
     const commit = (count: number, body = '[]') => {
       for (let i = 0; i < count; i++) {
-        const result = table.append({ subject: 's', expect: rev++, nonce: 'n', at: 0, body, records: [] })
+        const result = table.append({ subject: 's', expect: rev++, nonce: 'n', at: 0, body })
         if ('row' in result) tail.gather(result.row)
       }
       tail.committed()
@@ -204,7 +203,7 @@ describe('the window of the tail', () => {
   test('takes in what another process has committed before a listener that has read it may park', () => {
     const { store, table, parkAt, revsAfter, skip } = opened()
     parkAt(0)
-    table.append({ subject: 's', expect: 0, nonce: 'n', at: 0, body: '[]', records: [] })
+    table.append({ subject: 's', expect: 0, nonce: 'n', at: 0, body: '[]' })
     skip()
     expect(parkAt(1)).toBe(true)
     expect(revsAfter(0)).toEqual([1])

@@ -37,9 +37,9 @@ export function embeddedLog(seat: Seat, { store, table, tail, now }: LogParts): 
   ): Omit<Batch, 'at'> => {
     checkToken('subject', subject)
     if (options.nonce !== undefined) checkToken('nonce', options.nonce)
-    const { text: body, records: read = JSON.parse(body) } = checkRecords(subject, records)
+    const { text: body } = checkRecords(subject, records)
     const nonce = options.nonce ?? mintId(seat.deps)
-    return { subject, expect: options.expect, nonce, body, records: read }
+    return { subject, expect: options.expect, nonce, body }
   }
 
   /** What is neither refused nor done is unknown: the caller reads back (P4). */

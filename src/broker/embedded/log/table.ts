@@ -24,21 +24,17 @@ export type LogRow = {
   readonly body: string
 }
 
-/** A row, and what its body says where that is known without reading it again. Followers share it. */
-export type GatheredRow = LogRow & { readonly records?: readonly JsonValue[] }
-
 export interface Batch {
   readonly subject: string
   readonly expect: Rev
   readonly nonce: string
   readonly at: number
-  /** The records as the text of one JSON list, and as they are read from it. */
+  /** The records as the text of one JSON list. */
   readonly body: string
-  readonly records: readonly JsonValue[]
 }
 
 export interface Page {
-  readonly rows: readonly GatheredRow[]
+  readonly rows: readonly LogRow[]
   /** There is nothing else up to here. */
   readonly upTo: number
   /** It is full, or has looked far enough for once: there may be something right after it. */
@@ -83,15 +79,13 @@ export function logTable(store: Store) {
   const oldestRev = store.query<{ rev: number }>('SELECT rev FROM log WHERE subject = ? ORDER BY rev LIMIT 1')
   const deleteBelow = store.command('DELETE FROM log WHERE subject = ? AND rev < ?')
 
-  const insert = (batch: Batch, tombstone: 0 | 1): GatheredRow | undefined => {
-    const { subject, nonce, at, body, records } = batch
+  const insert = (batch: Batch, tombstone: 0 | 1): LogRow | undefined => {
+    const { subject, nonce, at, body } = batch
     const rev = batch.expect + 1
     const partition = partitionOf(subject)
     const statement = batch.expect === 0 ? insertFirst : insertNext
     const seq = statement.insert(subject, rev, partition, tombstone, at, nonce, body)
-    return seq === undefined
-      ? undefined
-      : { seq, subject, rev, partition, tombstone, at, nonce, body, records }
+    return seq === undefined ? undefined : { seq, subject, rev, partition, tombstone, at, nonce, body }
   }
 
   /** What an append that was not taken is told: its own first answer when it was here before (P4), else the conflict. */
@@ -123,13 +117,13 @@ export function logTable(store: Store) {
     cursorOf,
 
     /** The row that was inserted, or what to answer instead (T1). */
-    append(batch: Batch): { readonly row: GatheredRow } | { readonly outcome: AppendOutcome } {
+    append(batch: Batch): { readonly row: LogRow } | { readonly outcome: AppendOutcome } {
       const row = insert(batch, 0)
       return row ? { row } : { outcome: settled(batch) }
     },
 
     /** As `append`, with a tombstone. On an archived subject it answers with the tombstone that is there. */
-    bury(batch: Batch): { readonly row: GatheredRow } | { readonly outcome: AppendOutcome } {
+    bury(batch: Batch): { readonly row: LogRow } | { readonly outcome: AppendOutcome } {
       const row = insert(batch, 1)
       if (row) return { row }
       const there = head.get(batch.subject)
@@ -179,14 +173,14 @@ export function logTable(store: Store) {
     },
 
     /** @throws CB_E_STORE_DAMAGED */
-    entryOf(row: GatheredRow): Entry {
+    entryOf(row: LogRow): Entry {
       return {
         subject: row.subject,
         rev: row.rev,
         at: row.at,
         cursor: cursorOf(row.seq),
         nonce: row.nonce,
-        records: row.records ?? parseBody(store.where, row),
+        records: parseBody(store.where, row), // by each reader: as text a row is a fraction of the size
         tombstone: row.tombstone === 1,
       }
     },

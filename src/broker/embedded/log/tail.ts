@@ -11,7 +11,7 @@
  */
 
 import type { Participant } from '../store/index.ts'
-import type { GatheredRow, LogTable, Page } from './table.ts'
+import type { LogRow, LogTable, Page } from './table.ts'
 
 export interface TailListener {
   readonly position: number
@@ -24,7 +24,7 @@ export type Moment = number
 
 export interface LogTail extends Participant {
   /** Called inside the transaction for each row it inserts. */
-  gather(row: GatheredRow): void
+  gather(row: LogRow): void
   /** Another process has committed. */
   poll(): void
   /** What comes after this position, if it is in the window; of all partitions. */
@@ -49,10 +49,10 @@ export function logTail(table: LogTable): LogTail {
   let known = false
   let since = 0
   let told = 0
-  let window: GatheredRow[] = []
+  let window: LogRow[] = []
   let bytes = 0
   let moment = 0
-  let gathered: GatheredRow[] = []
+  let gathered: LogRow[] = []
 
   function begin(position: number): void {
     known = true
