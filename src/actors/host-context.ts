@@ -3,6 +3,7 @@
 import type { Broker } from '../broker/index.ts'
 import type { Deps } from '../core/index.ts'
 import type { Runner } from './channel.ts'
+import type { ClosingLogs } from './closing-logs.ts'
 import type { DueTimes } from './due-times.ts'
 import type { LazyFlusher } from './lazy-flusher.ts'
 import type { Leavers } from './leavers.ts'
@@ -17,6 +18,7 @@ export interface HostContext {
   readonly flusher: LazyFlusher
   readonly dueTimes: DueTimes
   readonly leavers: Leavers
+  readonly closing: ClosingLogs
   readonly slots: Slots
   /** The concurrency limits that a run needs a slot of to be claimed. */
   limitsOf(created: CreatedRecord): readonly string[]

@@ -26,6 +26,7 @@ import {
 } from '../core/index.ts'
 import { type Claim, claimNew, claimRun, type HostedHooks } from './claim.ts'
 import { ClaimLoop } from './claim-loop.ts'
+import { ClosingLogs } from './closing-logs.ts'
 import { identify, type NewRun, recordOf } from './create-run.ts'
 import { DroppedRuns } from './dropped-runs.ts'
 import { DueTimes } from './due-times.ts'
@@ -87,6 +88,8 @@ export function createHost(options: HostOptions): Host {
 const SWEEP_MS = 5_000
 /** Sweeps until each hosted run was looked at once. */
 const SWEEPS = 12
+/** What stopping waits for the broker, beyond the time that runs are given. */
+const LATE_MS = 1_000
 
 class RunHost {
   readonly worker: string
@@ -138,6 +141,7 @@ class RunHost {
       runners,
       flusher: new LazyFlusher(deps.clock),
       dueTimes,
+      closing: new ClosingLogs(this.#deps),
       leavers: new Leavers(this.#deps, dueTimes, () => this.#freed()),
       slots: createSlots({
         bus: broker.bus,
@@ -221,6 +225,7 @@ class RunHost {
     this.#errands.stop()
     for (const run of this.#runs.all()) run.fence('its host has stopped')
     await this.#context.leavers.stop()
+    await this.#context.closing.stop(this.#settings.drainMs + LATE_MS)
     await this.#context.slots.stop()
     this.#context.flusher.stop()
     this.#context.dueTimes.clear()
@@ -367,7 +372,7 @@ class RunHost {
     })
     const enough = new AbortController()
     // The broker may be away: then the runs are left to be recovered.
-    const tooLate = sleep(clock, drainMs * 1.5 + 1_000, enough.signal).catch(() => {})
+    const tooLate = sleep(clock, drainMs * 1.5 + LATE_MS, enough.signal).catch(() => {})
     await Promise.race([Promise.all([this.#runs.empty(), this.#errands.empty()]), tooLate])
     enough.abort()
     late.cancel()

@@ -200,6 +200,8 @@ export class HostedRun {
     if (isCallboardError(error, 'CB_E_FENCED')) {
       logger.info({ run: this.id, epoch: this.#epoch }, error.message)
       this.#end('fenced')
+    } else if (this.#isOver) {
+      logger.warn({ run: this.id, error }, 'the last of what a run had to write was not written')
     } else {
       logger.error({ run: this.id, error }, 'a run cannot be hosted any more')
       this.#end('fenced', error)
@@ -375,13 +377,7 @@ export class HostedRun {
     // A run that waits for a slot keeps its place in the line: the holder of its partition speaks for it now.
     if (this.#flow.tag === 'SCHEDULED.AwaitingConcurrencySlot') this.#context.slots.forget({ run: this.id })
     else this.#context.slots.releaseRun(this.id)
-    if (!this.log.ended)
-      this.log.close().catch((error) => {
-        this.#context.deps.logger.debug(
-          { run: this.id, error },
-          'the log of a run was not closed in good order',
-        )
-      })
+    this.#context.closing.close(this.log)
     this.#options.over(this, broken)
   }
 

@@ -76,6 +76,26 @@ describe('a host', () => {
     expect(most).toBe(10)
   })
 
+  it.each([
+    ['the last thing that a run had to write', 'delay', 1],
+    ['no more than a while for it', 'lose-before', 0],
+  ] as const)('that stops waits for %s', async (_, fault, written) => {
+    const rules = [{ operation: 'objects.put', fault, nth: 1 } as const]
+    const one = await stage.host(
+      'one',
+      { flow: (r) => Promise.all(Array.from({ length: 2_100 }, () => r.task({ task: 't' }, () => 1))) },
+      { drainMs: 2_000 },
+      { plan: { rules, longestDelayMs: 2_000, silenceMs: 60_000 } },
+    )
+    const { over, run } = await stage.drive(one.host.begin(stage.newRun()))
+    expect((await stage.drive(over ?? Promise.resolve(undefined)))?.flow.tag).toBe('COMPLETED.Completed')
+    const before = stage.clock.monotonic()
+    await stage.drive(one.host.stop())
+    expect(stage.clock.monotonic() - before).toBeLessThan(5_000)
+    const records = await stage.recordsOf(run)
+    expect(records.filter(({ k }) => k === 'snapshot')).toHaveLength(written)
+  })
+
   it('keeps the slot of code that was told to leave until it has gone, or its grace is over', async () => {
     await stage.scheduler()
     const left: string[] = []
