@@ -57,7 +57,7 @@ export {
 export { formatSize, parseSize, SIZE_FORM, type SizeInput } from './sizes.ts'
 export { SteadyClock } from './steady-clock.ts'
 export { tokenFor } from './token-for.ts'
-export { userStack } from './user-stack.ts'
+export { traceOf, userStack } from './user-stack.ts'
 export { copyJson, decodeJson, decodeValue, encodeToJson, encodeValue } from './values/index.ts'
 export { packageVersion } from './version.ts'
 export {

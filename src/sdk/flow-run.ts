@@ -200,7 +200,7 @@ class FlowExecution {
       await this.#end(cancelled)
       return cancelled
     }
-    this.#lines.engine('error', 'Encountered an exception during execution', { error })
+    this.#lines.engine('error', 'Encountered an exception during execution', { error }, { keep: true })
     const state = failedState(error)
     if (this.#retriesLeft() && !isFinalError(error)) this.#retrying()
     else await this.#endFailed(state)

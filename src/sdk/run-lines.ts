@@ -1,9 +1,10 @@
 /**
  * The log lines of a run: what its code says with its logger or prints, and what the engine says about it. They go to the
- * process's logger at once, and what the code said to whatever keeps the lines of the run as well (`line-keeper.ts`).
+ * process's logger at once, and what the code said to whatever keeps the lines of the run as well (`line-keeper.ts`). Of the
+ * facts of a line only `error` is kept, as its trace.
  */
 
-import type { Deps, Logger, LogLevel } from '../core/index.ts'
+import { type Deps, type Logger, type LogLevel, traceOf } from '../core/index.ts'
 import { cutLine, type LineSink } from './line-keeper.ts'
 
 /** Logs with the names of the run in every line. */
@@ -63,7 +64,7 @@ export class RunLines implements RunLogger {
     this.#keeper.keep({
       at: this.#deps.clock.now(),
       level,
-      message: cutLine(message),
+      message: cutLine(withTrace(message, facts)),
       ...(this.#task === undefined ? {} : { task: this.#task.id }),
     })
   }
@@ -72,4 +73,8 @@ export class RunLines implements RunLogger {
   #log(level: LogLevel, message: string, facts: object): void {
     this.#logger[level](this.#task === undefined ? facts : { taskRun: this.#task.name, ...facts }, message)
   }
+}
+
+function withTrace(message: string, facts: object): string {
+  return 'error' in facts && facts.error instanceof Error ? `${message}\n${traceOf(facts.error)}` : message
 }

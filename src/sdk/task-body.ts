@@ -130,7 +130,7 @@ class BodyExecution {
       return value
     } catch (error) {
       if (error instanceof Skip) return skipped(error.message, error.result)
-      this.#lines.engine('error', 'Encountered an exception', { error })
+      this.#lines.engine('error', 'Encountered an exception', { error }, { keep: true })
       throw error
     }
   }

@@ -249,7 +249,8 @@ class Call {
       })
     } catch (error) {
       if (error instanceof Skip) return skipped(error.message, error.result)
-      if (task.body.attempt > 0) this.#lines.engine('error', 'Encountered an exception', { error })
+      if (task.body.attempt > 0)
+        this.#lines.engine('error', 'Encountered an exception', { error }, { keep: true })
       throw error
     }
   }

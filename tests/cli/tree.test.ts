@@ -90,4 +90,11 @@ describe('the picture of a run', () => {
     expect(lines.join('\n')).toMatch(/… and 36 lines above/)
     expect(lines.at(-1)).toContain('two')
   })
+
+  test('counts the rows of a line, and shows the last ones', () => {
+    const trace = ['it broke', ...Array.from({ length: 9 }, (_, row) => `    at place ${row}`)].join('\n')
+    const lines = picture([said('before'), said(trace)], 20)
+    expect(lines.slice(-6)).toEqual([3, 4, 5, 6, 7, 8].map((row) => `    at place ${row}`))
+    expect(lines).toHaveLength(1 + 1 + 6)
+  })
 })

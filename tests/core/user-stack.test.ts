@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { userStack } from '../../src/core/user-stack.ts'
+import { traceOf, userStack } from '../../src/core/user-stack.ts'
 
 const OURS = join(import.meta.dirname, '../../src/sdk/task-call.ts')
 
@@ -29,6 +29,14 @@ describe('the stack that a user is shown', () => {
   test('is whole when the user has no part in it', () => {
     const stack = `Error: ours\n    at #value (${OURS}:218:34)\n    at node:internal/timers:5:1`
     expect(userStack(stack)).toBe(stack)
+  })
+
+  test('goes on with that of its cause, and ends also when an error is its own', () => {
+    const inner = new Error('inner')
+    const outer = new Error('outer', { cause: inner })
+    expect(traceOf(outer)).toMatch(/^Error: outer\n +at [\s\S]*\ncaused by: Error: inner\n +at /)
+    inner.cause = inner
+    expect(traceOf(outer).match(/caused by/g)).toHaveLength(4)
   })
 
   test('is the message when there is no frame', () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { flow, sleep, task } from '../../src/sdk/public.ts'
+import { flow, getRunLogger, sleep, task } from '../../src/sdk/public.ts'
 import { useStage } from './support/harness.ts'
 
 /** What reached the console, and what the logs of the runs hold. */
@@ -83,6 +83,23 @@ describe('prints', () => {
     expect(console.log).toBe(before)
     console.log('outside')
     expect(printed).toEqual(['outside'])
+  })
+
+  test('and errors are in the log with the trace of the user, each attempt once, and what is logged with one', async () => {
+    const broken = task({ name: 'prints-broken', retries: 1 }, async () => {
+      throw new Error('bad luck', { cause: new TypeError('no coin') })
+    })
+    const telling = flow('prints-7', async () => {
+      await broken().catch((error: unknown) => getRunLogger().error('so it is', { error }))
+      await sleep(1)
+    })
+    const { id } = await stage.play(telling)
+    const trace = String.raw`\nError: bad luck\n( +at .*prints\.test\.ts.*\n)+caused by: TypeError: no coin\n( +at .*prints\.test\.ts.*\n?)+$`
+    const attempt = expect.stringMatching(new RegExp(`^prints-broken-0: Encountered an exception${trace}`))
+    expect(await linesOf(id)).toEqual([
+      ...[attempt, attempt],
+      expect.stringMatching(new RegExp(`^flow: so it is${trace}`)),
+    ])
   })
 
   describe('with the setting', () => {

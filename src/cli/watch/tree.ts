@@ -28,7 +28,10 @@ const MARKS: Readonly<Record<StateType, string>> = {
 export function drawRun(fold: RunFold, out: Output, now: number, { columns, rows }: Size): string {
   const { run } = fold
   if (run === undefined) return 'Waiting for the run …'
-  const logs = fold.lines.slice(-LOG_LINES).map((line) => lineText(out, line))
+  const logs = fold.lines
+    .slice(-LOG_LINES)
+    .flatMap((line) => lineText(out, line).split('\n'))
+    .slice(-LOG_LINES)
   const room = Math.max(4, rows - logs.length - 4)
   const tasks = taskLines(fold.taskRuns, out, now)
   const hidden = tasks.length - room
