@@ -73,7 +73,7 @@ export class Narrator {
         break
       }
       case 'log':
-        this.say(`  ${styleText('dim', 'log')} ${item.data.message}`)
+        this.say(`  ${styleText('dim', 'log')} ${brief(item.data.message)}`)
         break
       case 'gap':
         this.say('  (some events could not be given)')
@@ -89,6 +89,11 @@ export class Narrator {
 function waitOf({ details, timestamp }: StateView): string {
   const at = Date.parse(String(details.retryAt))
   return Number.isNaN(at) ? '' : ` Again in ${at - Date.parse(timestamp)} ms.`
+}
+
+/** Of a line with a trace what was said, and the error. */
+function brief(message: string): string {
+  return message.split('\n').slice(0, 2).join(': ')
 }
 
 function detail(message: string | undefined): string {
