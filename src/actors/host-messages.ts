@@ -29,8 +29,11 @@ export async function answerMessage(
     case 'child-ended':
       await hosted.execution?.children.look(message.child)
       return { outcome: 'noted' }
-    case 'slots-granted':
-      return { outcome: 'slots', taken: !hosted.isOver && context.slots.granted(message.holder) }
+    case 'slots-granted': {
+      const taken = context.slots.granted(message.holder)
+      // Who hosts the run by now has heard it as well: a "no" from here would give its slot to somebody else.
+      return hosted.isOver && !taken ? { outcome: 'elsewhere' } : { outcome: 'slots', taken }
+    }
     case 'ping':
       return { outcome: 'pong', worker: context.worker, epoch: hosted.epoch ?? 0 }
     default:

@@ -49,6 +49,18 @@ const LESSONS: Readonly<Record<string, Scenario>> = {
     faultRate: 0,
   },
   'the same, among other runs': scenarioOf(2_012_409),
+  'the former host of a run hears that a slot is granted before the one that waits for it': {
+    seed: 7_900_695,
+    machines: 2,
+    runs: [
+      { program: 'cancelled', atMs: 654, cuesAtMs: [374] },
+      { program: 'fan', atMs: 407, cuesAtMs: [] },
+      { program: 'limited', atMs: 997, cuesAtMs: [] },
+      { program: 'limited', atMs: 113, cuesAtMs: [] },
+    ],
+    mishaps: [],
+    faultRate: 0.02,
+  },
 }
 
 describe('a simulation', () => {
