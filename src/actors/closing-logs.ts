@@ -3,7 +3,7 @@
  * host that stops waits for them, since its broker may stop right after it.
  */
 
-import { CallboardError, type Deps, sleep } from '../core/index.ts'
+import { CallboardError, type Deps, settlesWithin } from '../core/index.ts'
 import type { RunLog } from './run-log.ts'
 
 export class ClosingLogs {
@@ -29,10 +29,7 @@ export class ClosingLogs {
   /** Waits for all of them; those that take longer are given up: the broker may be away. */
   async stop(withinMs: number): Promise<void> {
     if (this.#all.size === 0) return
-    const enough = new AbortController()
-    const tooLate = sleep(this.#deps.clock, withinMs, enough.signal).catch(() => {})
-    await Promise.race([Promise.all(this.#all.values()), tooLate])
-    enough.abort()
+    await settlesWithin(this.#deps.clock, withinMs, Promise.all(this.#all.values()))
     for (const log of this.#all.keys())
       log.abandon(new CallboardError('CB_E_STOPPED', `The host of run ${log.id} has stopped.`))
   }

@@ -21,7 +21,7 @@ import {
   mintId,
   SteadyClock,
   service,
-  sleep,
+  settlesWithin,
   type Timer,
 } from '../core/index.ts'
 import { type Claim, claimNew, claimRun, type HostedHooks } from './claim.ts'
@@ -370,11 +370,9 @@ class RunHost {
       for (const run of this.#runs.all()) run.drain({ now: true })
       this.#errands.giveBack()
     })
-    const enough = new AbortController()
     // The broker may be away: then the runs are left to be recovered.
-    const tooLate = sleep(clock, drainMs * 1.5 + LATE_MS, enough.signal).catch(() => {})
-    await Promise.race([Promise.all([this.#runs.empty(), this.#errands.empty()]), tooLate])
-    enough.abort()
+    const empty = Promise.all([this.#runs.empty(), this.#errands.empty()])
+    await settlesWithin(clock, drainMs * 1.5 + LATE_MS, empty)
     late.cancel()
   }
 

@@ -7,7 +7,7 @@
  * (V2) What cannot be ended by force is fenced, left to itself, and counted no longer.
  */
 
-import { type Deps, sleep } from '../core/index.ts'
+import { type Deps, settlesWithin } from '../core/index.ts'
 import type { LeaveReason } from './channel.ts'
 import type { DueTimes } from './due-times.ts'
 import type { Execution } from './execution.ts'
@@ -57,10 +57,7 @@ export class Leavers {
   /** Waits a moment for all of them, then ends them. */
   async stop(): Promise<void> {
     if (this.#all.size === 0) return
-    const enough = new AbortController()
-    const late = sleep(this.#deps.clock, STOP_MS, enough.signal).catch(() => {})
-    await Promise.race([Promise.all(this.#all.values()), late])
-    enough.abort()
+    await settlesWithin(this.#deps.clock, STOP_MS, Promise.all(this.#all.values()))
     await Promise.all([...this.#all.keys()].map((execution) => execution.kill().catch(() => {})))
   }
 

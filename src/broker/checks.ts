@@ -58,11 +58,11 @@ export function checkItemId(id: string): void {
  *
  * @throws CB_E_PAYLOAD_TOO_LARGE, CB_E_JSON
  */
-export function checkRecords(subject: string, records: readonly string[]): { readonly text: string } {
+export function checkRecords(subject: string, records: readonly string[]): string {
   const text = `[${records.join(',')}]`
   if (text.length * MOST_BYTES_PER_UNIT > LIMITS.record) checkSizes(subject, records)
   if (!isVouchedFor(records) && parseList(text)?.length !== records.length) throw notJson(subject, records)
-  return { text }
+  return text
 }
 
 /** @throws CB_E_PAYLOAD_TOO_LARGE */

@@ -54,6 +54,7 @@ export {
   variableOf,
   variablesSource,
 } from './settings/index.ts'
+export { settlesWithin } from './settles-within.ts'
 export { formatSize, parseSize, SIZE_FORM, type SizeInput } from './sizes.ts'
 export { SteadyClock } from './steady-clock.ts'
 export { tokenFor } from './token-for.ts'

@@ -38,7 +38,11 @@ export async function takeOver(
     )
   const line = `Taking over flow run ${quote(created.name)}`
   const serving = await startServing(engine, { line, settings: { queues: [queue] } })
-  const stop = () => void serving.stop()
-  engine.client.wait(run).then(stop, stop)
+  const { logger } = engine.env.deps
+  const stop = () => serving.stop()
+  engine.client
+    .wait(run)
+    .then(stop, stop)
+    .catch((error) => logger.warn({ run, error }, 'it did not stop in good order'))
   return engine.client.handle(run)
 }

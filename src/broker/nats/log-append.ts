@@ -62,7 +62,7 @@ function draftOf(
 ): Draft {
   checkToken('subject', subject)
   if (nonce !== undefined) checkToken('nonce', nonce)
-  const { text } = checkRecords(subject, records)
+  const text = checkRecords(subject, records)
   return {
     subject,
     natsSubject: home.names.logSubject(subject),

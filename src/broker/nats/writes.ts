@@ -11,7 +11,7 @@
  */
 
 import { type MsgHdrs, MsgHdrsImpl } from '@nats-io/transport-node'
-import { assertNever, CallboardError, sleep } from '../../core/index.ts'
+import { assertNever, CallboardError, settlesWithin } from '../../core/index.ts'
 import { lossFailure, nobodyAnswers, unavailable } from './failures.ts'
 import { isNobody, type Loss } from './inbox.ts'
 import type { Link } from './link.ts'
@@ -74,12 +74,10 @@ export class Writes {
   /** (W3), or after `patienceMs`. */
   async idle(patienceMs: number): Promise<void> {
     if (this.#underWay === 0) return
-    const over = new AbortController()
     const finished = new Promise<void>((resolve) => {
       this.#idle = resolve
     })
-    await Promise.race([finished, sleep(this.#link.deps.clock, patienceMs, over.signal)])
-    over.abort()
+    await settlesWithin(this.#link.deps.clock, patienceMs, finished)
   }
 
   /** One answer; (W2) lets it be sent again meanwhile. @throws CB_E_STORE_FULL, CB_E_PAYLOAD_TOO_LARGE, CB_E_BROKER_AUTH */

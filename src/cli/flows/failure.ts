@@ -1,6 +1,6 @@
 /** What went wrong in a program that loads a user's code, on its way to the command that started it. */
 
-import { CallboardError, type ErrorCode, isCallboardError } from '../../core/index.ts'
+import { CallboardError, type ErrorCode, isCallboardError, traceOf } from '../../core/index.ts'
 import { CommandFailure } from '../exits.ts'
 
 export interface Failure {
@@ -10,7 +10,8 @@ export interface Failure {
 
 /** What a file threw comes with where it did. */
 export function failureOf(error: unknown): Failure {
-  if (!isCallboardError(error)) return { code: undefined, message: traceOf(error) }
+  if (!isCallboardError(error))
+    return { code: undefined, message: error instanceof Error ? traceOf(error) : String(error) }
   const { cause, code, message } = error
   const where = code === 'CB_E_CODE_LOAD' && cause instanceof Error ? placeOf(cause) : ''
   return { code, message: where === '' ? message : `${message}\n${where}` }
@@ -18,10 +19,6 @@ export function failureOf(error: unknown): Failure {
 
 export function errorOf({ code, message }: Failure): Error {
   return code === undefined ? new CommandFailure(message) : new CallboardError(code, message)
-}
-
-function traceOf(thrown: unknown): string {
-  return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
 }
 
 /** Where in the user's code: its trace without what the message says already, and without Node's own frames. */

@@ -13,7 +13,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { CallboardError, type Deps, messageOf } from '../../core/index.ts'
+import { CallboardError, type Deps, messageOf, settlesWithin } from '../../core/index.ts'
 import {
   type Carrier,
   type CarrierEvents,
@@ -25,7 +25,6 @@ import {
 import { codeEntry } from './entry.ts'
 import { Frames } from './frames.ts'
 import type { Guard } from './guard.ts'
-import { settlesWithin } from './within.ts'
 
 export interface ProcessShape {
   readonly env: Readonly<Record<string, string>>

@@ -6,7 +6,7 @@
 
 import { finished } from 'node:stream/promises'
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads'
-import type { Deps } from '../../core/index.ts'
+import { type Deps, settlesWithin } from '../../core/index.ts'
 import {
   type Carrier,
   type CarrierEvents,
@@ -16,7 +16,6 @@ import {
   KILL_MS,
 } from './carrier.ts'
 import { codeEntry } from './entry.ts'
-import { settlesWithin } from './within.ts'
 
 export function threads(deps: Pick<Deps, 'clock'>): Infrastructure {
   return {

@@ -37,7 +37,7 @@ export function embeddedLog(seat: Seat, { store, table, tail, now }: LogParts): 
   ): Omit<Batch, 'at'> => {
     checkToken('subject', subject)
     if (options.nonce !== undefined) checkToken('nonce', options.nonce)
-    const { text: body } = checkRecords(subject, records)
+    const body = checkRecords(subject, records)
     const nonce = options.nonce ?? mintId(seat.deps)
     return { subject, expect: options.expect, nonce, body }
   }

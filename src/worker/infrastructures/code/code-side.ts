@@ -10,11 +10,17 @@
 
 import { isMainThread } from 'node:worker_threads'
 import { type InlineCode, inlineRunner } from '../../../actors/index.ts'
-import { assertNever, CallboardError, type Deps, messageOf, systemDeps } from '../../../core/index.ts'
+import {
+  assertNever,
+  CallboardError,
+  type Deps,
+  messageOf,
+  settlesWithin,
+  systemDeps,
+} from '../../../core/index.ts'
 import { type Environment, inlineFlow } from '../../../sdk/index.ts'
 import type { CodePlan } from '../carrier.ts'
 import type { FromCode, ToCode } from '../protocol.ts'
-import { settlesWithin } from '../within.ts'
 import { Calls } from './calls.ts'
 import { lazyBroker } from './lazy-broker.ts'
 import { loadFlowOf } from './load-flow.ts'

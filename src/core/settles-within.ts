@@ -1,6 +1,6 @@
 /** Waiting for something, but not for ever. */
 
-import { type Clock, sleep } from '../../core/index.ts'
+import { type Clock, sleep } from './clock.ts'
 
 /** Whether it settled within this time. */
 export async function settlesWithin(clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
